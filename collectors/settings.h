@@ -1,0 +1,141 @@
+/*
+ * settings - the whole configuration: file, flags and environment, completed by what
+ * pgbackrest.conf says.
+ *
+ * It is made once, checked, and never changed; a reload makes a new one. Nothing here touches a
+ * repository, a mount or the network.
+ */
+#ifndef COLLECTORS_SETTINGS_H
+#define COLLECTORS_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "exporter/base/err.h"
+
+/* A list of owned texts, NULL-ended. */
+struct text_list {
+    char **items; /* NULL when empty */
+    size_t count;
+};
+
+/* name=value, both owned. */
+struct text_pair {
+    char *name;
+    char *value;
+};
+
+struct pair_list {
+    struct text_pair *items;
+    size_t count;
+};
+
+enum tristate { UNSET = -1, NO = 0, YES = 1 };
+
+struct web_settings {
+    struct text_list listen_addresses; /* default ":10854" */
+    char *telemetry_path;              /* default "/metrics" */
+};
+
+struct postgres_settings {
+    char *stanza;
+    char *conninfo;
+};
+
+struct pgbackrest_settings {
+    char *command;            /* absolute path */
+    char *config;             /* pgbackrest.conf; its conf.d beside it is read too */
+    struct text_list stanzas; /* as configured; empty: every stanza section */
+    char *user;               /* whom we become when started as root */
+};
+
+/* Seconds; 0 when not configured. */
+struct objectives {
+    double full, diff, incr, recovery_point, drill, restore_time;
+};
+
+struct repository_settings {
+    int64_t key;            /* the N of repoN */
+    char *name;             /* for people; default "repoN" */
+    char *mount_path;       /* or NULL */
+    char *mount_filesystem; /* "nfs", or NULL */
+    struct objectives objectives;
+    struct pair_list options; /* pgBackRest options without the repoN- prefix: "type" = "s3" */
+    char *credentials_file;   /* or NULL */
+    struct pair_list credentials_map; /* option = name in the file */
+    enum tristate continuous_wal;
+};
+
+/* One repository of one stanza, as configured by either file: what a collector watches. */
+struct stanza_repository {
+    const struct stanza *stanza;
+    int64_t key;
+    const char *name;
+    const char *storage; /* "posix", "s3", "gcs", "azure", "sftp", "cifs": pgBackRest's type */
+    const char *cipher;  /* "none" or "aes-256-cbc" */
+    const struct repository_settings *settings; /* NULL when only pgbackrest.conf names it */
+    struct pair_list options; /* of this repository: pgBackRest names without "repoN-", merged
+                                 (pgbackrest.conf first, ours over it); secrets included */
+    bool in_pgbackrest_conf;
+};
+
+struct stanza {
+    char *name;
+    char *conninfo;           /* NULL on a repository host */
+    struct pair_list options; /* every option of pgbackrest.conf that belongs to no repository
+                                 (lock-path, spool-path, io-timeout, pg1-path ...), merged
+                                 [global] < [global:info] < [stanza] < [stanza:info] */
+    struct stanza_repository *repositories;
+    size_t repository_count;
+};
+
+struct collector_settings {
+    const char *name; /* static, from the registry */
+    bool enabled;
+    double interval_s; /* 0: the collector's default */
+    double timeout_s;
+};
+
+struct settings {
+    char *config_file; /* the file that was read, or NULL */
+    char *log_level;
+    char *log_format;
+    struct web_settings web;
+    struct collector_settings *collectors; /* in the registry's order */
+    size_t collector_count;
+
+    struct postgres_settings *postgres;
+    size_t postgres_count;
+    struct pgbackrest_settings pgbackrest;
+    struct repository_settings *repositories;
+    size_t repository_count;
+
+    struct stanza *stanzas; /* the outcome of all of the above and of pgbackrest.conf */
+    size_t stanza_count;
+};
+
+/*
+ * Read flags (argv after the program's name, up to the command), environment and file, then
+ * pgbackrest.conf. *ret_rest is the index in argv of the command, argc when there is none.
+ * ERR_CONFIG names file, line, column, key and what is allowed; a file may hold several errors:
+ * all are in the text, one a line. Blocks only on reading local configuration files.
+ */
+bool settings_load(int argc, char *const argv[], struct settings **ret, int *ret_rest,
+                   struct err *err) MUST_USE;
+
+void settings_free(struct settings *settings); /* takes NULL */
+
+/* The settings of a collector by its name; never NULL for a registered one. */
+const struct collector_settings *settings_collector(const struct settings *settings,
+                                                    const char *name);
+
+/* Value of an option in a list, or NULL. Owned by the list. */
+const char *pair_list_get(const struct pair_list *list, const char *name);
+
+/* Text of --help, and docs/configuration.md: both from the option tables. */
+struct strbuf;
+void settings_help(struct strbuf *out);
+void settings_document(struct strbuf *out);
+
+#endif

@@ -1,0 +1,175 @@
+#include "exporter/base/log.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exporter/base/strbuf.h"
+#include "exporter/base/utf8.h"
+
+static _Atomic int lowest = LOG_LEVEL_INFO;
+static _Atomic int layout = LOG_FORMAT_LOGFMT;
+
+static const char *const level_names[] = {
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARN] = "warn",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
+};
+static const char *const format_names[] = {
+    [LOG_FORMAT_LOGFMT] = "logfmt",
+    [LOG_FORMAT_JSON] = "json",
+};
+
+void log_configure(enum log_level level, enum log_format format)
+{
+    lowest = level;
+    layout = format;
+}
+
+bool log_level_parse(const char *text, enum log_level *ret)
+{
+    for (size_t i = 0; i < COUNT_OF(level_names); i++) {
+        if (strcmp(text, level_names[i]) == 0) {
+            *ret = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool log_format_parse(const char *text, enum log_format *ret)
+{
+    for (size_t i = 0; i < COUNT_OF(format_names); i++) {
+        if (strcmp(text, format_names[i]) == 0) {
+            *ret = (enum log_format)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* JSON's string escapes; logfmt's quoted values use the same ones. */
+static void add_quoted(struct strbuf *line, const char *text)
+{
+    struct strbuf sound CLEANUP(strbuf_done) = {0};
+    utf8_repair_printable(&sound, text, strlen(text));
+    strbuf_putc(line, '"');
+    for (const char *c = strbuf_text(&sound); *c; c++) {
+        if (*c == '"' || *c == '\\')
+            strbuf_printf(line, "\\%c", *c);
+        else if (*c == '\n')
+            strbuf_puts(line, "\\n");
+        else if (*c == '\t')
+            strbuf_puts(line, "\\t");
+        else
+            strbuf_putc(line, *c);
+    }
+    strbuf_putc(line, '"');
+}
+
+static bool needs_quotes(const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if ((unsigned char)*c <= ' ' || *c == '"' || *c == '=' || *c == '\\' || *c >= 0x7F ||
+            *c < 0)
+            return true;
+    }
+    return *text == '\0';
+}
+
+static void add_text(struct strbuf *line, enum log_format format, const char *key, const char *text)
+{
+    if (format == LOG_FORMAT_JSON) {
+        strbuf_puts(line, line->length > 1 ? "," : "");
+        add_quoted(line, key);
+        strbuf_putc(line, ':');
+        add_quoted(line, text);
+        return;
+    }
+    strbuf_printf(line, "%s%s=", line->length ? " " : "", key);
+    if (needs_quotes(text))
+        add_quoted(line, text);
+    else
+        strbuf_puts(line, text);
+}
+
+static void add_number(struct strbuf *line, enum log_format format, const struct log_field *field)
+{
+    if (!isfinite(field->number)) {
+        add_text(line, format, field->key, isnan(field->number) ? "NaN" : "Inf");
+    } else if (format == LOG_FORMAT_JSON) {
+        strbuf_putc(line, ',');
+        add_quoted(line, field->key);
+        strbuf_printf(line, ":%.15g", field->number);
+    } else {
+        strbuf_printf(line, " %s=%.15g", field->key, field->number);
+    }
+}
+
+static void add_time(struct strbuf *line, enum log_format format)
+{
+    struct timespec now;
+    struct tm utc;
+    char seconds[32];
+    char stamp[48];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(stamp, sizeof stamp, "%s.%03dZ", seconds, (int)(now.tv_nsec / 1000000));
+    add_text(line, format, "time", stamp);
+}
+
+static void write_whole(const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t done = write(STDERR_FILENO, bytes, length);
+        if (done <= 0)
+            return; /* nobody reads the log: nothing better can be done with it */
+        bytes += done;
+        length -= (size_t)done;
+    }
+}
+
+static void log_event(enum log_level level, const char *message, const struct log_field *fields)
+{
+    if ((int)level > lowest)
+        return;
+    enum log_format format = (enum log_format)layout;
+    struct strbuf line CLEANUP(strbuf_done) = {0};
+    if (format == LOG_FORMAT_JSON)
+        strbuf_putc(&line, '{');
+    add_time(&line, format);
+    add_text(&line, format, "level", level_names[level]);
+    add_text(&line, format, "msg", message);
+    for (const struct log_field *field = fields; field && field->key; field++) {
+        if (field->text)
+            add_text(&line, format, field->key, field->text);
+        else
+            add_number(&line, format, field);
+    }
+    strbuf_puts(&line, format == LOG_FORMAT_JSON ? "}\n" : "\n");
+    write_whole(strbuf_text(&line), line.length);
+}
+
+void log_error(const char *message, const struct log_field *fields)
+{
+    log_event(LOG_LEVEL_ERROR, message, fields);
+}
+
+void log_warn(const char *message, const struct log_field *fields)
+{
+    log_event(LOG_LEVEL_WARN, message, fields);
+}
+
+void log_info(const char *message, const struct log_field *fields)
+{
+    log_event(LOG_LEVEL_INFO, message, fields);
+}
+
+void log_debug(const char *message, const struct log_field *fields)
+{
+    log_event(LOG_LEVEL_DEBUG, message, fields);
+}

@@ -1,0 +1,63 @@
+/*
+ * poller - runs every collector's targets in threads of their own and keeps what they bring.
+ *
+ * One thread per (collector, target), so that one that hangs delays no other. A failing target is
+ * tried less and less often. Combining collectors run in one further thread after publications.
+ */
+#ifndef EXPORTER_SCHEDULE_POLLER_H
+#define EXPORTER_SCHEDULE_POLLER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "exporter/base/err.h"
+#include "exporter/metrics/exposition.h"
+#include "exporter/schedule/collector.h"
+#include "exporter/schedule/snapshot.h"
+
+struct poller;
+
+/* A collector with the targets that it shall watch. */
+struct poller_plan {
+    const struct collector *collector;
+    struct target_list targets;
+};
+
+/* How a target stands, for pages and the exporter's own metrics. Freed by poller_status_free(). */
+struct poller_status {
+    const struct collector *collector;
+    char *target;
+    uint64_t failures;      /* runs that ended RUN_FAILED since the target began */
+    double running_s;       /* how long the present collect() has been running; 0 when it is not */
+    double last_success_at; /* s since 1970, RUN_OK or RUN_DOWN; 0 for never */
+    bool combines;
+    struct snapshot *snapshot; /* a reference of its own; NULL before the first run has ended */
+};
+
+struct poller *poller_new(struct proc_pool *pool) MUST_USE;
+
+/*
+ * Make the running targets those of the plans. Equal ones (collector, name, fingerprint) go on
+ * undisturbed, others are stopped or started. Takes the target lists over. settings must stay
+ * valid until every target opened with them is gone: release_settings(settings) is called then.
+ * Does not wait for stopping threads. ERR_SYSTEM, ERR_MEMORY: what could be started runs.
+ */
+bool poller_apply(struct poller *poller, struct poller_plan *plans, size_t count,
+                  const struct settings *settings,
+                  void (*release_settings)(const struct settings *), struct err *err) MUST_USE;
+
+/* Ask every thread to stop and wait up to wait_ms; true when all have ended. */
+bool poller_stop(struct poller *poller, int64_t wait_ms) MUST_USE;
+
+/* Free after poller_stop() returned true. Takes NULL. */
+void poller_free(struct poller *poller);
+
+/* The present state of all targets, in the order of the plans. Freed by poller_status_free(). */
+struct poller_status *poller_status(struct poller *poller, size_t *ret_count) MUST_USE;
+void poller_status_free(struct poller_status *list, size_t count);
+
+/* Whether each target has finished at least one run: what /-/ready says. */
+bool poller_ready(struct poller *poller);
+
+#endif

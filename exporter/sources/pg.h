@@ -1,0 +1,66 @@
+/*
+ * pg - a connection to PostgreSQL in which no step can outlast its bound.
+ *
+ * Host names are resolved in a probe child (libpq's own resolution blocks), the connection is made
+ * step by step, queries are sent and read without blocking. The connection is kept from one query
+ * to the next and made anew after any failure. At a deadline it is dropped, never cancelled:
+ * PQcancel() blocks without limit.
+ */
+#ifndef EXPORTER_SOURCES_PG_H
+#define EXPORTER_SOURCES_PG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "exporter/base/attrs.h"
+#include "exporter/base/clock.h"
+#include "exporter/base/err.h"
+#include "exporter/sources/proc.h"
+
+struct pg;      /* one connection; used by one thread at a time */
+struct pg_rows; /* the rows of one answer */
+
+/*
+ * A connection for a libpq conninfo string (keyword form or URI). Nothing is connected yet.
+ * NULL and ERR_CONFIG when libpq cannot parse the string (the text holds no password).
+ * pool is used for the resolving child and must outlive the connection.
+ */
+struct pg *pg_open(struct proc_pool *pool, const char *conninfo, struct err *err) MUST_USE;
+
+/* Close at once, without a word to the server if it does not listen. Takes NULL. */
+void pg_close(struct pg *pg);
+void pg_closep(struct pg **pg);
+
+/*
+ * Run one read-only statement (connecting first when needed) and gather its rows.
+ *
+ * On false: ERR_TIMEOUT, ERR_STOPPED, ERR_DNS, ERR_CONNECT (refused, reset, server starting up or
+ * shutting down), ERR_AUTH (password, pg_hba, unknown role or database), ERR_TLS, ERR_PERMISSION
+ * (SQLSTATE 42501), ERR_QUERY (any other SQL error), ERR_MEMORY. The session is read-only, named
+ * "pgbackup_exporter", and has a statement_timeout of the bound's rest, so that an abandoned
+ * statement ends on the server too. Blocks for at most the bound's rest.
+ * *ret is freed by pg_rows_free().
+ */
+bool pg_query(struct pg *pg, const char *statement, const struct bound *bound, struct pg_rows **ret,
+              struct err *err) MUST_USE;
+
+/* PQserverVersion() of the last connection (170002 for 17.2), 0 before the first. */
+int pg_server_version(const struct pg *pg);
+
+void pg_rows_free(struct pg_rows *rows);
+void pg_rows_freep(struct pg_rows **rows);
+
+int pg_rows_count(const struct pg_rows *rows);
+bool pg_rows_null(const struct pg_rows *rows, int row, int column);
+
+/* The text form of a value; "" for NULL. Owned by rows. */
+const char *pg_rows_text(const struct pg_rows *rows, int row, int column);
+
+/* A number; NaN for NULL or what is no number. */
+double pg_rows_double(const struct pg_rows *rows, int row, int column);
+
+/* A boolean of PostgreSQL ("t" / "f"); false for NULL. */
+bool pg_rows_bool(const struct pg_rows *rows, int row, int column);
+
+#endif
