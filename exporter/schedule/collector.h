@@ -20,7 +20,6 @@
 #include "exporter/sources/proc.h"
 
 struct settings; /* the configuration, known to collectors only */
-struct snapshot;
 
 /* One thing that a collector watches. All texts are owned by the target. */
 struct target {
@@ -44,14 +43,24 @@ struct environment {
     const struct settings *settings;
 };
 
+/* What another target last published, as a combining collector sees it. */
+struct run_input {
+    const char *collector;
+    const char *target;
+    const struct label *labels; /* of the target, ended by a NULL name */
+    const void *observation;    /* of its last good run; NULL while there was none */
+    double observed_at;         /* when that run started, s since 1970 */
+    bool current;               /* its newest run was good and is not too old */
+};
+
 /* One collection. */
 struct run {
     struct sink *sink;
     struct report *report;
     struct bound bound; /* when collect() must have returned */
     const struct target *target;
-    /* What the other targets last published, for a combining collector; NULL ended, else NULL. */
-    const struct snapshot *const *inputs;
+    const struct run_input *inputs; /* of all other targets; only for a combining collector */
+    size_t input_count;
 
     /* Filled by run_observe() and run_says_down(). */
     void *observation;
@@ -108,9 +117,17 @@ bool run_says_down(struct run *run, size_t up_metric, const struct err *err);
  */
 void run_observe(struct run *run, void *observation, void (*free_observation)(void *));
 
+/* The value of a label in a list ended by a NULL name; "" when it is not there. */
+const char *label_get(const struct label *labels, const char *name);
+
+/* A copy of such a list that owns its texts, for label_list_free(); NULL when out of memory. */
+struct label *label_list_copy(const struct label *labels) MUST_USE;
+void label_list_free(struct label *labels); /* takes NULL */
+
 /*
- * Append a target with printf name; labels as name, value, ..., NULL. NULL when out of memory.
- * The fingerprint is made of name, labels and the text given.
+ * Append a target to the list, which owns it. labels end at a NULL name and are copied. The
+ * fingerprint is whatever else makes it another target after a reload; name and labels are
+ * compared anyway, so it may be "". NULL when out of memory.
  */
 struct target *target_add(struct target_list *list, const char *name, const char *fingerprint,
                           const struct label *labels);
