@@ -51,6 +51,16 @@ bool log_format_parse(const char *text, enum log_format *ret)
     return false;
 }
 
+bool log_configure_named(const char *level_name, const char *format_name)
+{
+    enum log_level level;
+    enum log_format format;
+    if (!log_level_parse(level_name, &level) || !log_format_parse(format_name, &format))
+        return false;
+    log_configure(level, format);
+    return true;
+}
+
 /* JSON's string escapes; logfmt's quoted values use the same ones. */
 static void add_quoted(struct strbuf *line, const char *text)
 {

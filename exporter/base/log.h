@@ -39,6 +39,9 @@ struct log_field {
 /* Set what is written and how. Call before the threads start; later only on a reload. */
 void log_configure(enum log_level level, enum log_format format);
 
+/* The same by the names below; a name that is none leaves everything as it is and returns false. */
+bool log_configure_named(const char *level, const char *format);
+
 /* Parse "error", "warn", "info", "debug" / "logfmt", "json"; false leaves *ret alone. */
 bool log_level_parse(const char *text, enum log_level *ret) MUST_USE;
 bool log_format_parse(const char *text, enum log_format *ret) MUST_USE;

@@ -62,7 +62,7 @@ struct label *label_list_copy(const struct label *labels)
     return copy;
 }
 
-static void target_done(struct target *target)
+void target_done(struct target *target)
 {
     free(target->name);
     free(target->fingerprint);
@@ -97,4 +97,22 @@ void target_list_done(struct target_list *list)
         target_done(&list->items[i]);
     free(list->items);
     *list = (struct target_list){0};
+}
+
+static bool labels_are_equal(const struct label *one, const struct label *other)
+{
+    if (label_count(one) != label_count(other))
+        return false;
+    for (size_t i = 0; one && one[i].name; i++) {
+        if (strcmp(one[i].name, other[i].name) != 0 || strcmp(one[i].value, other[i].value) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool target_is_same(const struct target *one, const struct target *other)
+{
+    return strcmp(one->name, other->name) == 0 &&
+           strcmp(one->fingerprint, other->fingerprint) == 0 &&
+           labels_are_equal(one->labels, other->labels);
 }

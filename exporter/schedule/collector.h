@@ -48,7 +48,7 @@ struct run_input {
     const char *collector;
     const char *target;
     const struct label *labels; /* of the target, ended by a NULL name */
-    const void *observation;    /* of its last good run; NULL while there was none */
+    const void *observation;    /* of its newest run that made one; NULL while there was none */
     double observed_at;         /* when that run started, s since 1970 */
     bool current;               /* its newest run was good and is not too old */
 };
@@ -132,5 +132,11 @@ void label_list_free(struct label *labels); /* takes NULL */
 struct target *target_add(struct target_list *list, const char *name, const char *fingerprint,
                           const struct label *labels);
 void target_list_done(struct target_list *list);
+
+/* Free what one target owns, for who took it out of its list. */
+void target_done(struct target *target);
+
+/* Whether both are the same thing to watch: name, labels and fingerprint are equal. */
+bool target_is_same(const struct target *one, const struct target *other);
 
 #endif

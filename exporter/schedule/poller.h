@@ -57,7 +57,8 @@ void poller_free(struct poller *poller);
 struct poller_status *poller_status(struct poller *poller, size_t *ret_count) MUST_USE;
 void poller_status_free(struct poller_status *list, size_t count);
 
-/* Whether each target has finished at least one run: what /-/ready says. */
+/* Whether there are targets to run and each has finished its first run: what /-/ready says. A
+ * configuration without any target is ready too, once it was applied. */
 bool poller_ready(struct poller *poller);
 
 #endif

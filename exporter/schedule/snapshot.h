@@ -7,6 +7,7 @@
 #ifndef EXPORTER_SCHEDULE_SNAPSHOT_H
 #define EXPORTER_SCHEDULE_SNAPSHOT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,6 +33,10 @@ struct snapshot {
     struct report *report;      /* of this run; may be NULL */
     const void *observation;    /* of this run; NULL when it made none */
     struct snapshot *last_good; /* the last RUN_OK one before, unless this is RUN_OK; may be NULL */
+
+    /* For snapshot.c alone. */
+    void (*observation_free)(void *);
+    atomic_uint references;
 };
 
 /* Everything a finished run produced, handed over to the new snapshot. */
@@ -59,8 +64,14 @@ struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* takes NULL */
 void snapshot_unrefp(struct snapshot **snapshot);
 
-/* Its own observation, else that of the last good run; NULL when there never was one. */
-const void *snapshot_observation(const struct snapshot *snapshot);
+/*
+ * Its own observation, else that of the last good run; NULL when there never was one. The time
+ * of the run that made it (s since 1970) goes to *ret_at.
+ */
+const void *snapshot_observation(const struct snapshot *snapshot, double *ret_at);
+
+/* Whether its run was good and it is not too old at `now_ms` (monotonic). */
+bool snapshot_is_current(const struct snapshot *snapshot, int64_t now_ms);
 
 /* Add to a page what is still true at `now_ms` (monotonic): the rule of states, facts, outcomes. */
 void snapshot_expose(const struct snapshot *snapshot, int64_t now_ms, struct exposition *page);

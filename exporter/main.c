@@ -1,0 +1,72 @@
+/*
+ * main - order of start and stop, dispatch of commands: nothing else.
+ */
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "exporter/base/log.h"
+#include "exporter/base/strbuf.h"
+#include "exporter/commands/command.h"
+#include "exporter/commands/document.h"
+#include "exporter/commands/user.h"
+#include "exporter/sources/probe.h"
+
+static int fail(const struct err *err)
+{
+    fprintf(stderr, "pgbackup_exporter: %s\n", err->text);
+    return EXIT_USAGE;
+}
+
+static int print(struct strbuf *text)
+{
+    bool written = fwrite(strbuf_text(text), 1, text->length, stdout) == text->length;
+    bool fine = written && fflush(stdout) == 0 && !text->failed;
+    strbuf_done(text);
+    return fine ? EXIT_FINE : EXIT_WRONG;
+}
+
+/*
+ * Read the configuration, as the user whom we shall be: as root first, to learn who that is, and
+ * then again, so that a file that only root can read is noticed now and not by the first reload.
+ */
+static bool load(int argc, char *const argv[], struct settings **ret, int *ret_rest,
+                 struct err *err)
+{
+    if (!settings_load(argc, argv, ret, ret_rest, err))
+        return false;
+    if (geteuid() != 0 || document_is_wanted(*ret))
+        return true;
+    bool became = user_become((*ret)->pgbackrest.user, err);
+    settings_free(*ret);
+    return became && settings_load(argc, argv, ret, ret_rest, err);
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc > 1 && strcmp(argv[1], "--probe") == 0)
+        return probe_main(argc, argv);
+    mallopt(M_ARENA_MAX, 2); /* many threads that sleep: an arena for each would be waste */
+    struct err err = {0};
+    struct settings *settings = NULL;
+    int rest = 0;
+    if (!load(argc, argv, &settings, &rest, &err))
+        return fail(&err);
+    struct strbuf text = {0};
+    if (document_is_wanted(settings)) {
+        bool known = document_write(settings, &text, &err);
+        settings_free(settings);
+        return known ? print(&text) : fail(&err);
+    }
+    const struct command *command = rest < argc ? command_find(argv[rest]) : command_list[0];
+    if (!command) {
+        settings_free(settings);
+        err_set(&err, ERR_CONFIG, "unknown command %s (see --help)", argv[rest]);
+        return fail(&err);
+    }
+    log_configure_named(settings->log_level,
+                        settings->log_format); /* the option table checked them */
+    struct command_line line = {.argc = rest, .argv = argv};
+    return command->run(&line, settings, argc - rest, argv + rest);
+}
