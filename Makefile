@@ -88,9 +88,26 @@ tsan:
 thread-programs: $(THREAD_PROGRAMS)
 	$(Q)for program in $(THREAD_PROGRAMS); do echo "  TSAN     $$program"; $$program || exit 1; done
 
-build/tsan/tests/tsan/%: build/tsan/tests/tsan/%.o build/tsan/libpgbackup.a
+build/tsan/tests/tsan/%: build/tsan/tests/tsan/%.o build/tsan/tests/unit/fake_collector.o build/tsan/libpgbackup.a
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lm
+
+include tests/bed/bed.mk
+include tests/lint/lint.mk
+
+.PHONY: test test-full docs
+## make test          install what is missing, then units, sanitizers and the real bed
+test: deps
+	$(Q)tests/run quick
+
+## make test-full     the same with all matrices and campaigns
+test-full: deps
+	$(Q)tests/run full
+
+## make docs          write the reference pages from the program's own tables
+docs: $(PROGRAM)
+	$(Q)$(PROGRAM) --dump-docs=configuration > docs/configuration.md
+	$(Q)$(PROGRAM) --dump-docs=metrics > docs/metrics.md
 
 ## make format        lay out all C files
 format:

@@ -1,0 +1,260 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "exporter/base/log.h"
+#include "exporter/schedule/poller.h"
+#include "tests/unit/fake_collector.h"
+
+static struct poller *poller;
+static int released;
+
+static void quiet(void)
+{
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
+    poller = poller_new(NULL);
+}
+
+static void count_release(const struct settings *settings)
+{
+    cr_assert_null(settings);
+    released++;
+}
+
+TestSuite(poller, .init = quiet, .timeout = 20);
+
+static void apply(const struct collector *collector, struct target_list targets)
+{
+    struct poller_plan plan = {.collector = collector, .targets = targets};
+    struct err err = {0};
+    cr_assert(poller_apply(poller, &plan, 1, NULL, count_release, &err), "%s", err.text);
+}
+
+static void stop(void)
+{
+    cr_assert(poller_stop(poller, 2000));
+    poller_free(poller);
+}
+
+/* The samples on the page now; freed by the caller. */
+static char *page(void)
+{
+    size_t count = 0;
+    struct poller_status *list = poller_status(poller, &count);
+    struct exposition *exposition = exposition_new(0);
+    struct strbuf text = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].snapshot)
+            snapshot_expose(list[i].snapshot, clock_monotonic_ms(), exposition);
+    }
+    exposition_write(exposition, EXPOSITION_TEXT, &text);
+    exposition_free(exposition);
+    poller_status_free(list, count);
+    return strbuf_steal(&text);
+}
+
+static bool page_has(const char *sample)
+{
+    char *text = page();
+    bool has = strstr(text, sample) != NULL;
+    free(text);
+    return has;
+}
+
+static void wait_for(const char *sample)
+{
+    int64_t until_ms = clock_monotonic_ms() + 5000;
+    while (!page_has(sample)) {
+        cr_assert_lt(clock_monotonic_ms(), until_ms, "never saw %s", sample);
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    }
+}
+
+static struct poller_status status_of_first(void)
+{
+    size_t count = 0;
+    struct poller_status *list = poller_status(poller, &count);
+    cr_assert_eq(count, 1u);
+    struct poller_status status = list[0];
+    free(status.target);
+    snapshot_unref(status.snapshot);
+    free(list);
+    return status;
+}
+
+Test(poller, polls_again_and_again)
+{
+    fake_control.value = 1;
+    apply(&fake_collector, fake_targets("main", ""));
+    wait_for("fake_state{stanza=\"main\"} 1");
+    fake_control.value = 2;
+    wait_for("fake_state{stanza=\"main\"} 2");
+    cr_expect_eq(fake_control.opened, 1);
+    stop();
+    cr_expect_eq(fake_control.closed, 1);
+}
+
+Test(poller, is_ready_when_every_target_has_finished_a_run)
+{
+    cr_expect_not(poller_ready(poller), "before any configuration");
+    apply(&fake_collector, fake_targets("main", ""));
+    wait_for("fake_up");
+    cr_expect(poller_ready(poller));
+    stop();
+}
+
+Test(poller, a_target_that_goes_down_keeps_its_facts)
+{
+    fake_control.value = 5;
+    apply(&fake_collector, fake_targets("main", ""));
+    wait_for("fake_state{stanza=\"main\"} 5");
+    fake_control.behaviour = FAKE_IS_DOWN;
+    wait_for("fake_up{stanza=\"main\"} 0");
+    cr_expect_not(page_has("fake_state{"));
+    cr_expect(page_has("fake_fact{stanza=\"main\"} 5"));
+    cr_expect_eq(status_of_first().failures, 0u, "an outage is not our failure");
+    stop();
+}
+
+Test(poller, a_failed_run_keeps_outcomes_of_its_own_and_facts_of_the_last_good_one)
+{
+    fake_control.value = 5;
+    apply(&fake_collector, fake_targets("main", ""));
+    wait_for("fake_state{stanza=\"main\"} 5");
+    fake_control.behaviour = FAKE_FAILS;
+    wait_for("fake_up{stanza=\"main\"} 0");
+    cr_expect_not(page_has("fake_state{"), "a state of a failed run");
+    cr_expect(page_has("fake_fact{stanza=\"main\"} 5"));
+    cr_expect_geq(status_of_first().failures, 1u);
+    stop();
+}
+
+Test(poller, failures_are_tried_less_and_less_often)
+{
+    fake_control.behaviour = FAKE_FAILS;
+    apply(&fake_collector, fake_targets("main", ""));
+    nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 600000000}, NULL);
+    /* 50 ms doubled: runs at 0, 100, 300, 700, 1500 ms after the first, not every 50 ms */
+    cr_expect_leq(fake_control.collected, 6);
+    cr_expect_geq(fake_control.collected, 3);
+    stop();
+}
+
+Test(poller, open_is_tried_again_after_it_failed)
+{
+    fake_control.behaviour = FAKE_CANNOT_OPEN;
+    apply(&fake_collector, fake_targets("main", ""));
+    while (status_of_first().failures == 0)
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    fake_control.behaviour = FAKE_WORKS;
+    wait_for("fake_up{stanza=\"main\"} 1");
+    stop();
+    cr_expect_eq(fake_control.opened, fake_control.closed);
+}
+
+Test(poller, a_reload_leaves_an_equal_target_alone)
+{
+    apply(&fake_collector, fake_targets("main", "same"));
+    wait_for("fake_up");
+    apply(&fake_collector, fake_targets("main", "same"));
+    cr_expect(page_has("fake_up"), "its snapshot is there at once");
+    cr_expect_eq(fake_control.opened, 1);
+    cr_expect_eq(released, 1, "nobody uses the second settings");
+    stop();
+    cr_expect_eq(released, 2);
+}
+
+Test(poller, a_reload_starts_a_changed_target_anew_and_closes_the_old_one)
+{
+    apply(&fake_collector, fake_targets("main", "one"));
+    wait_for("fake_up");
+    apply(&fake_collector, fake_targets("main", "two"));
+    int64_t until_ms = clock_monotonic_ms() + 5000;
+    while (fake_control.closed == 0 && clock_monotonic_ms() < until_ms)
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    cr_expect_eq(fake_control.closed, 1);
+    wait_for("fake_up");
+    cr_expect_eq(fake_control.opened, 2);
+    stop();
+    cr_expect_eq(released, 2);
+}
+
+Test(poller, a_changed_interval_does_not_forget_what_is_known)
+{
+    fake_control.value = 9;
+    apply(&fake_collector, fake_targets("main", ""));
+    wait_for("fake_fact{stanza=\"main\"} 9");
+    fake_control.behaviour = FAKE_IS_DOWN;
+    struct target_list targets = fake_targets("main", "");
+    targets.items[0].interval_s = 0.07;
+    apply(&fake_collector, targets);
+    cr_expect(page_has("fake_fact{stanza=\"main\"} 9"));
+    stop();
+}
+
+Test(poller, a_target_that_is_no_longer_configured_is_gone)
+{
+    apply(&fake_collector, fake_targets("main", ""));
+    wait_for("fake_up");
+    apply(&fake_collector, (struct target_list){0});
+    cr_expect_not(page_has("fake_"));
+    stop();
+}
+
+Test(poller, stops_at_once_in_the_middle_of_a_hanging_collection)
+{
+    static struct collector slow;
+    slow = fake_collector;
+    slow.timeout_s = 3600;
+    fake_control.behaviour = FAKE_HANGS;
+    apply(&slow, fake_targets("main", ""));
+    while (fake_control.collected == 0)
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    cr_expect_gt(status_of_first().running_s, -1.0);
+    int64_t started_ms = clock_monotonic_ms();
+    stop();
+    cr_expect_lt(clock_monotonic_ms() - started_ms, 500);
+}
+
+static struct snapshot *dead_end(void)
+{
+    size_t count = 0;
+    struct poller_status *list = poller_status(poller, &count);
+    struct snapshot *held = snapshot_ref(list[0].snapshot);
+    poller_status_free(list, count);
+    return held;
+}
+
+Test(poller, a_page_may_hold_a_snapshot_longer_than_the_poller_lives)
+{
+    fake_control.value = 3;
+    apply(&fake_collector, fake_targets("main", ""));
+    wait_for("fake_up");
+    struct snapshot *held = dead_end();
+    stop();
+    cr_expect_str_eq(held->target, "main");
+    snapshot_unref(held);
+}
+
+Test(poller, a_combining_collector_runs_after_each_publication)
+{
+    fake_control.value = 20;
+    struct poller_plan plans[] = {
+        {.collector = &fake_collector, .targets = fake_targets("main", "")},
+        {.collector = &fake_combining_collector, .targets = fake_targets("all", "")},
+    };
+    struct err err = {0};
+    cr_assert(poller_apply(poller, plans, 2, NULL, count_release, &err), "%s", err.text);
+    wait_for("fake_state{stanza=\"main\"} 20");
+    fake_control.value = 21;
+    size_t count = 0;
+    double combined = 0;
+    while (combined < 21) { /* the suite's timeout ends it otherwise */
+        struct poller_status *list = poller_status(poller, &count);
+        const struct snapshot *snapshot = list[1].snapshot;
+        combined = snapshot ? snapshot->samples->items[0].value : 0;
+        poller_status_free(list, count);
+    }
+    stop();
+}
