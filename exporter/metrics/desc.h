@@ -42,6 +42,20 @@ struct metric_desc {
  */
 bool metric_desc_check(const struct metric_desc *desc, struct err *err) MUST_USE;
 
+/*
+ * Lint a descriptor against the labels that its targets carry (NULL-terminated; NULL for none):
+ * it repeats none of them, omits none that is not there, and METRIC_LABEL_MAX holds all.
+ */
+bool metric_desc_check_target(const struct metric_desc *desc, const char *const *target_labels,
+                              struct err *err) MUST_USE;
+
+/* Whether a target's label of this name is left out of the metric's series. */
+bool metric_desc_omits(const struct metric_desc *desc, const char *label);
+
+/* The suffix that marks a counter. */
+#define METRIC_TOTAL "_total"
+bool metric_desc_is_total(const struct metric_desc *desc); /* whether its name ends so */
+
 const char *metric_type_name(enum metric_type type);    /* "gauge", "counter" */
 const char *metric_keeps_name(enum metric_keeps keeps); /* "state", "fact", "outcome" */
 

@@ -31,6 +31,7 @@ struct sample {
 struct sample_set {
     struct sample *items;
     size_t count;
+    struct text_chunk *texts; /* for sink.c alone: where the series are kept */
 };
 
 struct sink; /* used by one thread */
@@ -46,6 +47,7 @@ void sink_free(struct sink *sink); /* takes NULL */
 /*
  * Add one sample of descs[metric]. label_values are the values of desc->labels in their order
  * (LABELS("full")), NULL for a metric without labels of its own. A NaN is added like any number.
+ * A label with an empty value is left out: to Prometheus the two are the same.
  */
 void sink_add(struct sink *sink, size_t metric, double value, const char *const *label_values);
 

@@ -56,7 +56,8 @@ void report_free(struct report *report); /* takes NULL */
 
 /*
  * Add to a group (NULL: the root). Each returns the new item, or NULL when out of memory; NULL is
- * accepted as a group then, so that a builder looks at report->failed once, at the end.
+ * accepted as a group then, so that a builder looks at report->failed once, at the end. A NULL
+ * text stays NULL; with a NULL report nothing is done.
  */
 struct report_item *report_group(struct report *report, struct report_item *group,
                                  const char *title);
