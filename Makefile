@@ -92,8 +92,7 @@ build/tsan/tests/tsan/%: build/tsan/tests/tsan/%.o build/tsan/tests/unit/fake_co
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lm
 
-include tests/bed/bed.mk
-include tests/lint/lint.mk
+include $(sort $(wildcard tests/*/*.mk)) # deps demo demo-stop e2e; check lint coverage fuzz
 
 .PHONY: test test-full docs
 ## make test          install what is missing, then units, sanitizers and the real bed
