@@ -13,25 +13,7 @@
 #include <stdint.h>
 
 #include "exporter/base/err.h"
-
-/* A list of owned texts, NULL-ended. */
-struct text_list {
-    char **items; /* NULL when empty */
-    size_t count;
-};
-
-/* name=value, both owned. */
-struct text_pair {
-    char *name;
-    char *value;
-};
-
-struct pair_list {
-    struct text_pair *items;
-    size_t count;
-};
-
-enum tristate { UNSET = -1, NO = 0, YES = 1 };
+#include "exporter/config/lists.h"
 
 struct web_settings {
     struct text_list listen_addresses; /* default ":10854" */
@@ -45,7 +27,7 @@ struct postgres_settings {
 
 struct pgbackrest_settings {
     char *command;            /* absolute path */
-    char *config;             /* pgbackrest.conf; its conf.d beside it is read too */
+    char *config;             /* pgbackrest.conf, whether it is there or not */
     struct text_list stanzas; /* as configured; empty: every stanza section */
     char *user;               /* whom we become when started as root */
 };
@@ -71,7 +53,7 @@ struct repository_settings {
 struct stanza_repository {
     const struct stanza *stanza;
     int64_t key;
-    const char *name;
+    char *name;
     const char *storage; /* "posix", "s3", "gcs", "azure", "sftp", "cifs": pgBackRest's type */
     const char *cipher;  /* "none" or "aes-256-cbc" */
     const struct repository_settings *settings; /* NULL when only pgbackrest.conf names it */
@@ -98,14 +80,19 @@ struct collector_settings {
 };
 
 struct settings {
-    char *config_file; /* the file that was read, or NULL */
+    bool show_help; /* with one of these three no file was read: nothing below is complete */
+    bool show_version;
+    char *dump_docs;        /* "configuration", "metrics", or NULL */
+    char *config_file;      /* the file that was read, or NULL */
+    struct text_list files; /* local files and directories this came from, there or not yet:
+                               when one changes, a reload may give something else */
     char *log_level;
     char *log_format;
     struct web_settings web;
     struct collector_settings *collectors; /* in the registry's order */
     size_t collector_count;
 
-    struct postgres_settings *postgres;
+    struct postgres_settings *postgres; /* NULL: not said; not NULL but none: [] was said */
     size_t postgres_count;
     struct pgbackrest_settings pgbackrest;
     struct repository_settings *repositories;
@@ -129,9 +116,6 @@ void settings_free(struct settings *settings); /* takes NULL */
 /* The settings of a collector by its name; never NULL for a registered one. */
 const struct collector_settings *settings_collector(const struct settings *settings,
                                                     const char *name);
-
-/* Value of an option in a list, or NULL. Owned by the list. */
-const char *pair_list_get(const struct pair_list *list, const char *name);
 
 /* Text of --help, and docs/configuration.md: both from the option tables. */
 struct strbuf;

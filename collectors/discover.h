@@ -1,0 +1,40 @@
+/*
+ * discover - completes the settings with what pgBackRest's own configuration says: stanzas, their
+ * options, their repositories, and how to reach their PostgreSQL.
+ *
+ * It reads local configuration files only, never a repository.
+ */
+#ifndef COLLECTORS_DISCOVER_H
+#define COLLECTORS_DISCOVER_H
+
+#include <stdbool.h>
+
+#include "collectors/parse/pgbackrest_conf.h"
+#include "collectors/settings.h"
+#include "exporter/base/err.h"
+
+/* Where pgBackRest keeps a repository unless it is told (option repo-path). */
+#define DISCOVER_REPOSITORY_PATH "/var/lib/pgbackrest"
+
+/*
+ * Read settings->pgbackrest.config and the *.conf files of the conf.d beside it, in the order of
+ * their names, into *conf (all-zero). Without a configured file it is found as pgBackRest finds
+ * it: ETC/pgbackrest/pgbackrest.conf, else ETC/pgbackrest.conf, and ETC/pgbackrest/conf.d with
+ * both; settings->pgbackrest.config then gets the one that is there. Every file and folder that
+ * was looked for is added to settings->files. A configured file that is missing is ERR_CONFIG;
+ * missing defaults are not. Else ERR_CONFIG (file:line), ERR_PERMISSION, ERR_SYSTEM, ERR_MEMORY.
+ */
+bool discover_read(struct settings *settings, const char *etc, struct pgbackrest_conf *conf,
+                   struct err *err) MUST_USE;
+
+/*
+ * Fill settings->stanzas from settings and conf. Options of a command's section count for `info`
+ * only, as in [global:info]: that is the command the exporter runs. No stanza at all is no error.
+ * ERR_MEMORY only. Pure.
+ */
+bool discover_stanzas(struct settings *settings, const struct pgbackrest_conf *conf,
+                      struct err *err) MUST_USE;
+
+void discover_stanzas_free(struct settings *settings);
+
+#endif
