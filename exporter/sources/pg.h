@@ -23,8 +23,9 @@ struct pg_rows; /* the rows of one answer */
 
 /*
  * A connection for a libpq conninfo string (keyword form or URI). Nothing is connected yet.
- * NULL and ERR_CONFIG when libpq cannot parse the string (the text holds no password).
- * pool is used for the resolving child and must outlive the connection.
+ * NULL and ERR_CONFIG when libpq cannot parse the string (the text holds no password), ERR_MEMORY.
+ * pool is used for the resolving child and must outlive the connection. Environment (PGHOST ...),
+ * service and password files count as they do for psql.
  */
 struct pg *pg_open(struct proc_pool *pool, const char *conninfo, struct err *err) MUST_USE;
 
@@ -35,12 +36,21 @@ void pg_closep(struct pg **pg);
 /*
  * Run one read-only statement (connecting first when needed) and gather its rows.
  *
- * On false: ERR_TIMEOUT, ERR_STOPPED, ERR_DNS, ERR_CONNECT (refused, reset, server starting up or
- * shutting down), ERR_AUTH (password, pg_hba, unknown role or database), ERR_TLS, ERR_PERMISSION
- * (SQLSTATE 42501), ERR_QUERY (any other SQL error), ERR_MEMORY. The session is read-only, named
- * "pgbackup_exporter", and has a statement_timeout of the bound's rest, so that an abandoned
- * statement ends on the server too. Blocks for at most the bound's rest.
- * *ret is freed by pg_rows_free().
+ * On false: ERR_TIMEOUT, ERR_STOPPED, ERR_DNS, ERR_CONNECT (refused, reset, server starting up,
+ * shutting down or out of connections), ERR_AUTH (password, pg_hba, unknown role or database),
+ * ERR_TLS, ERR_PERMISSION (SQLSTATE 42501, or the socket's), ERR_PROTOCOL (no PostgreSQL answers
+ * there), ERR_CONFIG (libpq refuses an option), ERR_QUERY (any other SQL error), ERR_MEMORY, and
+ * the resolving child's. The text is one line, names the server and holds no password.
+ *
+ * The statement runs in a read-only transaction of its own with search_path pg_catalog and a
+ * statement_timeout of the bound's rest in whole seconds, rounded up, so that an abandoned one ends
+ * on the server too. Nothing is set for the session: poolers may stand between. The application is
+ * named "pgbackup_exporter" unless the conninfo names another. A kept connection that the server
+ * has closed meanwhile is made anew within the same call.
+ *
+ * Blocks for at most the bound's rest (1 s more when a name is resolved). Of several addresses each
+ * gets its share of it, in libpq's order, until one answers. The caller's statement limits the size
+ * of its own answer. *ret is freed by pg_rows_free().
  */
 bool pg_query(struct pg *pg, const char *statement, const struct bound *bound, struct pg_rows **ret,
               struct err *err) MUST_USE;
