@@ -10,7 +10,7 @@
 
 /* Chunks double from the first size to the last: small targets stay small, large ones few. */
 #define FIRST_CHUNK_SIZE ((size_t)512)
-#define LAST_CHUNK_SIZE  ((size_t)64 * 1024)
+#define LAST_CHUNK_SIZE  ((size_t)16 * 1024)
 
 #define FIRST_CAPACITY 16
 
