@@ -1,0 +1,306 @@
+"""The alerts as shipped: rules, routes, inhibition and runbooks, checked by Prometheus' own tools."""
+import json
+import re
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES_FILE = ROOT / "alerts" / "pgbackup.rules.yml"
+ROUTES_FILE = ROOT / "alerts" / "alertmanager.yml"
+UNIT_TESTS = sorted((ROOT / "alerts" / "tests").glob("*.yml"))
+RUNBOOKS = ROOT / "docs" / "runbooks"
+RUNBOOK_URL = "https://github.com/pgbackup-exporter/pgbackup_exporter/blob/main/docs/runbooks/"
+RUNBOOK_PARTS = ["What it means", "Look", "Likely causes", "Mend", "Over when"]
+
+RULES = {
+    rule["alert"]: rule
+    for group in yaml.safe_load(RULES_FILE.read_text())["groups"]
+    for rule in group["rules"]
+}
+PAGES = [name for name, rule in RULES.items() if rule["labels"]["severity"] == "page"]
+
+# Made by Prometheus itself, so not in our list of metrics.
+PROMETHEUS_OWN = {"up"}
+PROMQL_WORDS = set(
+    "and or unless on ignoring group_left group_right by without bool offset rate delta max min sum"
+    " count time absent clamp_min min_over_time max_over_time count_over_time last_over_time".split()
+)
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def metric_names(expression):
+    """The metrics that an expression reads."""
+    without_selectors = re.sub(r"\{[^}]*\}|\[[^]]*\]|\b(on|by|ignoring|group_left) \([^)]*\)", " ", expression)
+    return set(re.findall(r"\b[a-z][a-z0-9_]+\b", without_selectors)) - PROMQL_WORDS
+
+
+def documented_metrics():
+    """Name: how it is kept (state, fact, outcome), from the tables of docs/metrics.md."""
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\| (\w+)", (ROOT / "docs" / "metrics.md").read_text(), re.M)
+    return dict(rows)
+
+
+def unit_tests():
+    return [test for file in UNIT_TESTS for test in yaml.safe_load(file.read_text())["tests"]]
+
+
+def test_promtool_accepts_the_rules():
+    run("promtool", "check", "rules", str(RULES_FILE))
+
+
+@pytest.mark.parametrize("file", UNIT_TESTS, ids=lambda file: file.stem)
+def test_rules_pass_their_unit_tests(file):
+    run("promtool", "test", "rules", str(file))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rule_is_complete(name):
+    rule = RULES[name]
+    assert rule["labels"] == {"severity": rule["labels"]["severity"]}
+    assert rule["labels"]["severity"] in ("page", "ticket")
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    assert rule["annotations"]["runbook_url"] == f"{RUNBOOK_URL}{name}.md"
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_summary_says_what_is_concerned(name):
+    labels = ["stanza", "target", "instance"]
+    assert any(f"$labels.{label}" in RULES[name]["annotations"]["summary"] for label in labels)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_answers_the_three_questions_in_order(name):
+    description = re.sub(r"\{\{.*?\}\}", "", RULES[name]["annotations"]["description"])
+    assert re.search(r"^Lost so far: .* Still restorable: .* Do now: [^.]+$", description, re.S)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_rule_names_a_host_a_stanza_a_repository_or_a_reason(name):
+    expression = RULES[name]["expr"]
+    assert not re.search(r"\b(instance|repo_key|target|name)\s*=", expression)
+    assert not re.search(r'\bstanza\s*(=|=~)\s*"', expression)
+    assert "reason" not in expression
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rule_reads_only_documented_metrics(name):
+    assert metric_names(RULES[name]["expr"]) - PROMETHEUS_OWN <= set(documented_metrics())
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_unit_tests_see_the_rule_fire_word_for_word_and_not_fire(name):
+    cases = [case for test in unit_tests() for case in test.get("alert_rule_test", []) if case["alertname"] == name]
+    fired = [alert for case in cases for alert in case["exp_alerts"]]
+    assert any(set(alert["exp_annotations"]) == set(RULES[name]["annotations"]) for alert in fired)
+    assert any(not case["exp_alerts"] for case in cases)
+
+
+def reads_a_state(name):
+    keeps = documented_metrics()
+    return any(keeps.get(metric) != "fact" for metric in metric_names(RULES[name]["expr"]) - PROMETHEUS_OWN)
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if name != "PgBackupExporterDown"])
+def test_rule_on_a_state_outlasts_its_series_and_has_a_successor(name):
+    """PgBackupExporterDown is the end of every chain: it reads what Prometheus makes itself."""
+    rows = re.findall(r"^\| (\w+) \|(.*)\|$", (RUNBOOKS / "README.md").read_text(), re.M)
+    successors = {row: set(re.findall(r"\bP\w+", cells)) for row, cells in rows}
+    assert reads_a_state(name) == ("keep_firing_for" in RULES[name]) == (name in successors)
+    if reads_a_state(name):
+        assert successors[name] and successors[name] <= set(RULES)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_hand_over_is_proven(name):
+    assert name in (ROOT / "alerts" / "tests" / "handover.yml").read_text()
+
+
+def test_each_rule_has_a_runbook_and_each_runbook_a_rule():
+    assert {file.stem for file in RUNBOOKS.glob("*.md")} - {"README"} == set(RULES)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_runbook_has_its_parts_in_order(name):
+    text = (RUNBOOKS / f"{name}.md").read_text()
+    assert text.startswith(f"# {name}\n")
+    assert re.findall(r"^## (.*)$", text, re.M) == RUNBOOK_PARTS
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_runbook_says_in_one_sentence_what_it_means(name):
+    text = (RUNBOOKS / f"{name}.md").read_text()
+    meaning = re.search(r"^## What it means\n\n(.+?)\n\n## Look$", text, re.S | re.M).group(1)
+    assert "\n" not in meaning and meaning.count(". ") == 0 and meaning.endswith(".")
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_runbook_mends_each_cause(name):
+    text = (RUNBOOKS / f"{name}.md").read_text()
+    causes, mends = (
+        re.findall(r"^(\d)\. ", re.search(rf"^## {part}\n(.*?)^## ", text, re.S | re.M).group(1), re.M)
+        for part in ("Likely causes", "Mend")
+    )
+    assert causes and causes == mends
+
+
+@pytest.mark.parametrize("file", sorted(RUNBOOKS.glob("*.md")), ids=lambda file: file.stem)
+def test_runbook_commands_are_valid_shell_and_its_links_lead_somewhere(file):
+    text = file.read_text()
+    for block in re.findall(r"^ *```sh\n(.*?)^ *```", text, re.S | re.M):
+        done = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, timeout=10)
+        assert done.returncode == 0, done.stderr
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert (file.parent / target).exists(), target
+
+
+def test_runbooks_read_only_documented_metrics():
+    known = documented_metrics()
+    for file in RUNBOOKS.glob("*.md"):
+        for name in re.findall(r"`(pg(?:backup|backrest)?_\w+)`", file.read_text()):
+            assert name in known or name in ("pg_wal", "pg_upgrade", "pg_monitor"), f"{file.name}: {name}"
+
+
+# ---- Alertmanager ----
+
+
+def test_amtool_accepts_the_routes():
+    run("amtool", "check-config", str(ROUTES_FILE))
+
+
+@pytest.mark.parametrize("severity, receiver", [("page", "page"), ("ticket", "ticket"), ("unheard-of", "ticket")])
+def test_severity_decides_the_receiver(severity, receiver):
+    routed = run("amtool", "config", "routes", "test", f"--config.file={ROUTES_FILE}", f"severity={severity}")
+    assert routed.strip() == receiver
+
+
+def test_a_page_waits_ten_seconds_at_most():
+    page = next(r for r in yaml.safe_load(ROUTES_FILE.read_text())["route"]["routes"] if r["receiver"] == "page")
+    assert page["group_wait"] == "10s"
+
+
+def test_inhibition_names_existing_rules_and_never_a_page_by_a_ticket():
+    for rule in yaml.safe_load(ROUTES_FILE.read_text())["inhibit_rules"]:
+        sources, targets = (
+            re.findall(r"[A-Z]\w+", " ".join(rule[side])) for side in ("source_matchers", "target_matchers")
+        )
+        assert set(sources + targets) <= set(RULES)
+        assert "instance" in rule["equal"]
+        if set(targets) & set(PAGES):
+            assert set(sources) <= set(PAGES)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Alertmanager:
+    def __init__(self, port):
+        self.url = f"http://127.0.0.1:{port}/api/v2/alerts"
+
+    def post(self, *alerts):
+        body = json.dumps([{"labels": labels} for labels in alerts]).encode()
+        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=5):
+            pass
+
+    def muted(self, **labels):
+        """Whether the alert with these labels is inhibited; it must be there."""
+        with urllib.request.urlopen(self.url, timeout=5) as answer:
+            alerts = json.load(answer)
+        (alert,) = [a for a in alerts if labels.items() <= a["labels"].items()]
+        return bool(alert["status"]["inhibitedBy"])
+
+    def wait_muted(self, **labels):
+        deadline = time.monotonic() + 10
+        while not self.muted(**labels):
+            assert time.monotonic() < deadline, f"{labels} is not inhibited"
+            time.sleep(0.1)
+
+
+def wait_ready(process, port):
+    deadline = time.monotonic() + 30
+    while True:
+        assert process.poll() is None, "Alertmanager has ended"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5):
+                return
+        except OSError:
+            assert time.monotonic() < deadline, "Alertmanager is not ready after 30 s"
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def alertmanager(tmp_path):
+    """A real one with the shipped file; its notifications go to a port where nobody listens."""
+    nobody = f"http://127.0.0.1:{free_port()}"
+    config = tmp_path / "alertmanager.yml"
+    config.write_text(ROUTES_FILE.read_text().replace("http://127.0.0.1:9095", nobody))
+    port = free_port()
+    with open(tmp_path / "log", "w") as log:
+        process = subprocess.Popen(
+            ["prometheus-alertmanager", f"--config.file={config}", f"--storage.path={tmp_path / 'data'}"]
+            + [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        wait_ready(process, port)
+        yield Alertmanager(port)
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+
+
+def alert(name, **labels):
+    return {"alertname": name, "severity": RULES[name]["labels"]["severity"], **labels}
+
+
+@pytest.mark.parametrize("cause", ["PgWalArchivingFailing", "PgArchivingDisabled"])
+def test_a_known_cause_mutes_the_standstill_of_its_own_server_only(alertmanager, cause):
+    alertmanager.post(
+        alert(cause, instance="db1", stanza="main"),
+        alert("PgWalArchivingStalled", instance="db1", stanza="main"),
+        alert("PgWalArchivingStalled", instance="db1", stanza="other"),
+        alert("PgWalArchivingStalled", instance="db2", stanza="main"),
+    )
+    alertmanager.wait_muted(alertname="PgWalArchivingStalled", instance="db1", stanza="main")
+    assert not alertmanager.muted(alertname="PgWalArchivingStalled", instance="db1", stanza="other")
+    assert not alertmanager.muted(alertname="PgWalArchivingStalled", instance="db2", stanza="main")
+    assert not alertmanager.muted(alertname=cause)
+
+
+def test_a_hanging_collector_mutes_its_own_failure_only(alertmanager):
+    alertmanager.post(
+        alert("PgBackupCollectorStuck", instance="db1", collector="backups", target="main/repo1"),
+        alert("PgBackupCollectorFailing", instance="db1", collector="backups", target="main/repo1"),
+        alert("PgBackupCollectorFailing", instance="db1", collector="backups", target="main/repo2"),
+    )
+    alertmanager.wait_muted(alertname="PgBackupCollectorFailing", target="main/repo1")
+    assert not alertmanager.muted(alertname="PgBackupCollectorFailing", target="main/repo2")
+
+
+def test_stuck_children_and_a_dead_exporter_mute_nothing(alertmanager):
+    alertmanager.post(
+        alert("PgBackupCollectorStuck", instance="db1"),
+        alert("PgBackupExporterDown", instance="db1"),
+        alert("PostgresUnreachable", instance="db1", stanza="main"),
+        alert("PgWalArchivingFailing", instance="db1", stanza="main"),
+        alert("PgBackupCollectorFailing", instance="db1", collector="backups", target="main/repo1"),
+        alert("PgWalArchivingStalled", instance="db1", stanza="main"),
+    )
+    alertmanager.wait_muted(alertname="PgWalArchivingStalled")  # inhibition is at work
+    for name in ("PostgresUnreachable", "PgWalArchivingFailing", "PgBackupCollectorFailing"):
+        assert not alertmanager.muted(alertname=name)
