@@ -17,6 +17,10 @@
 #include <string.h> /* IWYU pragma: keep */
 #include <time.h>   /* IWYU pragma: keep */
 
+/* With clang, _FORTIFY_SOURCE makes macros of some, and a macro cannot be poisoned. */
+#undef sprintf
+#undef vsprintf
+
 /* No bound on what they write. */
 #pragma GCC poison strcpy strcat sprintf vsprintf gets
 /* Hidden state shared by all threads. */

@@ -20,7 +20,10 @@ double clock_wall_seconds(void)
 
 struct bound bound_after(int64_t timeout_ms, int stop_fd)
 {
-    return (struct bound){.deadline_ms = clock_monotonic_ms() + timeout_ms, .stop_fd = stop_fd};
+    int64_t deadline_ms;
+    if (__builtin_add_overflow(clock_monotonic_ms(), timeout_ms, &deadline_ms))
+        deadline_ms = INT64_MAX; /* the clock is not negative, so the timeout was huge */
+    return (struct bound){.deadline_ms = deadline_ms, .stop_fd = stop_fd};
 }
 
 int bound_remaining_ms(const struct bound *bound)

@@ -23,7 +23,10 @@ static enum err_code known(enum err_code code)
 PRINTF(2, 0)
 static void format_text(char *text, const char *format, va_list values)
 {
-    if (vsnprintf(text, ERR_TEXT_SIZE, format, values) >= ERR_TEXT_SIZE)
+    int length = vsnprintf(text, ERR_TEXT_SIZE, format, values);
+    if (length < 0)
+        text[0] = '\0';
+    else if (length >= ERR_TEXT_SIZE)
         text[utf8_whole_length(text, ERR_TEXT_SIZE - 1)] = '\0';
 }
 

@@ -1,5 +1,6 @@
 #include "exporter/base/log.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -106,10 +107,17 @@ static void add_text(struct strbuf *line, enum log_format format, const char *ke
         strbuf_puts(line, text);
 }
 
+static const char *name_of_infinite(double number)
+{
+    if (isnan(number))
+        return "NaN";
+    return number > 0 ? "Inf" : "-Inf";
+}
+
 static void add_number(struct strbuf *line, enum log_format format, const struct log_field *field)
 {
     if (!isfinite(field->number)) {
-        add_text(line, format, field->key, isnan(field->number) ? "NaN" : "Inf");
+        add_text(line, format, field->key, name_of_infinite(field->number));
     } else if (format == LOG_FORMAT_JSON) {
         strbuf_putc(line, ',');
         add_quoted(line, field->key);
@@ -136,6 +144,8 @@ static void write_whole(const char *bytes, size_t length)
 {
     while (length > 0) {
         ssize_t done = write(STDERR_FILENO, bytes, length);
+        if (done < 0 && errno == EINTR)
+            continue;
         if (done <= 0)
             return; /* nobody reads the log: nothing better can be done with it */
         bytes += done;
@@ -161,7 +171,8 @@ static void log_event(enum log_level level, const char *message, const struct lo
             add_number(&line, format, field);
     }
     strbuf_puts(&line, format == LOG_FORMAT_JSON ? "}\n" : "\n");
-    write_whole(strbuf_text(&line), line.length);
+    if (!line.failed) /* half a line would run into the next one */
+        write_whole(strbuf_text(&line), line.length);
 }
 
 void log_error(const char *message, const struct log_field *fields)

@@ -12,48 +12,51 @@ static const struct {
     {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4},
 };
 
-static bool is_continuation(char byte)
+static bool is_continuation(unsigned char byte)
 {
-    return ((unsigned char)byte & 0xC0) == 0x80;
+    return (byte & 0xC0) == 0x80;
 }
 
-static bool tail_is_sound(const char *text, size_t length)
+/* How many of the length - 1 bytes behind the first are as the form wants them. */
+static size_t sound_bytes(size_t form, const unsigned char *bytes, size_t length)
 {
-    for (size_t i = 2; i < length; i++) {
-        if (!is_continuation(text[i]))
-            return false;
-    }
-    return true;
+    size_t sound = 1;
+    if (length > 1 && bytes[1] >= forms[form].second_low && bytes[1] <= forms[form].second_high)
+        sound = 2;
+    while (sound > 1 && sound < length && is_continuation(bytes[sound]))
+        sound++;
+    return sound;
 }
 
-size_t utf8_char_length(const char *text, size_t length)
+/*
+ * How many bytes at the start of text belong to one character, which is whole with *ret_wanted
+ * bytes. 0 when no character starts like this.
+ */
+static size_t begun_length(const char *text, size_t length, size_t *ret_wanted)
 {
-    if (length == 0)
-        return 0;
-    unsigned char first = (unsigned char)text[0];
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (first < forms[i].first_low || first > forms[i].first_high)
+    const unsigned char *bytes = (const unsigned char *)text;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms && length > 0; i++) {
+        if (bytes[0] < forms[i].first_low || bytes[0] > forms[i].first_high)
             continue;
-        size_t wanted = forms[i].length;
-        if (wanted == 1)
-            return 1;
-        if (wanted > length)
-            return 0;
-        unsigned char second = (unsigned char)text[1];
-        bool sound = second >= forms[i].second_low && second <= forms[i].second_high;
-        return sound && tail_is_sound(text, wanted) ? wanted : 0;
+        *ret_wanted = forms[i].length;
+        return sound_bytes(i, bytes, length < forms[i].length ? length : forms[i].length);
     }
     return 0;
 }
 
+size_t utf8_char_length(const char *text, size_t length)
+{
+    size_t wanted = 0;
+    return begun_length(text, length, &wanted) == wanted ? wanted : 0;
+}
+
 size_t utf8_whole_length(const char *text, size_t length)
 {
-    size_t start = length;
-    for (size_t back = 0; back < 4 && start > 0; back++) {
-        start--;
-        if (!is_continuation(text[start]))
-            return utf8_char_length(text + start, length - start) == length - start ? length
-                                                                                    : start;
+    for (size_t tail = 1; tail < 4 && tail <= length; tail++) {
+        size_t wanted = 0;
+        size_t begun = begun_length(text + length - tail, tail, &wanted);
+        if (begun == tail && begun < wanted)
+            return length - tail;
     }
     return length;
 }

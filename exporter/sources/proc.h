@@ -51,7 +51,7 @@ struct proc_result {
     double cpu_seconds; /* user and system time of the child and what it reaped */
 };
 
-/* A pool; NULL when out of memory. */
+/* A pool; both limits are at least 1. NULL when out of memory or descriptors. */
 struct proc_pool *proc_pool_new(const struct proc_limits *limits) MUST_USE;
 
 /* Kill what still runs and free the pool. No call may be running in it. Takes NULL. */
@@ -72,8 +72,9 @@ size_t proc_pool_stuck(struct proc_pool *pool);
  * one of the same key still is), ERR_TOO_BIG, ERR_EXIT (status or signal; see *result) or
  * ERR_SYSTEM, and *result still holds what was read. The end is the end of the process, not of the
  * pipe: a grandchild that keeps the pipe open is ended with the group and does not delay the call.
- * Blocks for at most the bound's rest + 2 * grace_ms. Safe from any thread; the process must not
- * ignore SIGCHLD nor reap children it does not know (wait(-1)).
+ * What else is left in the group is killed too.
+ * Blocks for at most the bound's rest + 2 * grace_ms. Safe from any thread; the process must have
+ * descriptors 0 to 2 open, and neither ignore SIGCHLD nor reap children it does not know (wait(-1)).
  */
 bool proc_run(struct proc_pool *pool, const struct proc_spec *spec, const struct bound *bound,
               struct proc_result *result, struct err *err) MUST_USE;
