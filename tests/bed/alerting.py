@@ -1,0 +1,97 @@
+"""Prometheus, Alertmanager and a receiver for its notifications, with the rules as shipped."""
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from process import Process
+from web import answers_ok
+
+ALERTS = Path(__file__).resolve().parents[2] / "alerts"
+READY_SECONDS = 30
+
+PROMETHEUS = """\
+global:
+  scrape_interval: {interval}
+  evaluation_interval: {interval}
+  scrape_timeout: {interval}
+rule_files: [{rules}]
+alerting:
+  alertmanagers:
+    - static_configs: [{{targets: ["127.0.0.1:{alertmanager}"]}}]
+scrape_configs:
+  - job_name: pgbackup
+    static_configs: [{{targets: ["127.0.0.1:{exporter}"]}}]
+"""
+
+
+class Webhook:
+    def __init__(self, place, port):
+        self.place = place
+        self.port = port
+        self.file = place.path("webhook", "notifications.jsonl")
+        self.process = Process(place, "webhook")
+
+    def launch(self):
+        program = shutil.copy(Path(__file__).with_name("webhook.py"), self.place.path("bin"))
+        self.process.start([sys.executable, "-B", program, self.port, self.file])
+
+    def wait_ready(self):
+        self.process.wait_ready(lambda: answers_ok(self.port, "/"), READY_SECONDS)
+
+    def notifications(self):
+        """All so far: dicts of arrived (seconds since 1970), path and notification."""
+        return [json.loads(line) for line in self.file.read_text().splitlines()]
+
+    def alerts(self):
+        """Every alert of every notification so far."""
+        return [alert for entry in self.notifications() for alert in entry["notification"]["alerts"]]
+
+
+class Alertmanager:
+    def __init__(self, place, port, webhook_port):
+        self.place = place
+        self.port = port
+        self.webhook_port = webhook_port
+        self.process = Process(place, "alertmanager")
+
+    def launch(self):
+        configuration = self.place.write("alertmanager.yml", self.configuration())
+        self.process.start(
+            ["/usr/bin/prometheus-alertmanager", f"--config.file={configuration}", "--cluster.listen-address="]
+            + [f"--storage.path={self.place.path('alertmanager')}", f"--web.listen-address=127.0.0.1:{self.port}"]
+        )
+
+    def configuration(self):
+        """As shipped, but every notification goes to the bed's receiver."""
+        shipped = (ALERTS / "alertmanager.yml").read_text()
+        receiver = f"http://127.0.0.1:{self.webhook_port}"
+        return re.sub(r"(\burl:\s*['\"]?)https?://[^/\s'\"]+", rf"\g<1>{receiver}", shipped)
+
+    def wait_ready(self):
+        self.process.wait_ready(lambda: answers_ok(self.port, "/-/ready"), READY_SECONDS)
+
+
+class Prometheus:
+    def __init__(self, place, port, alertmanager_port, exporter_port, interval):
+        self.place = place
+        self.port = port
+        self.alertmanager_port = alertmanager_port
+        self.exporter_port = exporter_port
+        self.interval = interval
+        self.process = Process(place, "prometheus")
+
+    def launch(self):
+        rules = self.place.write("pgbackup.rules.yml", (ALERTS / "pgbackup.rules.yml").read_text())
+        text = PROMETHEUS.format(
+            interval=self.interval, rules=rules, alertmanager=self.alertmanager_port, exporter=self.exporter_port
+        )
+        configuration = self.place.write("prometheus.yml", text)
+        self.process.start(
+            ["/usr/bin/prometheus", f"--config.file={configuration}", f"--web.listen-address=127.0.0.1:{self.port}"]
+            + [f"--storage.tsdb.path={self.place.path('prometheus')}", "--storage.tsdb.retention.time=1d"]
+        )
+
+    def wait_ready(self):
+        self.process.wait_ready(lambda: answers_ok(self.port, "/-/ready"), READY_SECONDS)
