@@ -2,7 +2,6 @@
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 from process import Process
@@ -35,7 +34,7 @@ class Webhook:
 
     def launch(self):
         program = shutil.copy(Path(__file__).with_name("webhook.py"), self.place.path("bin"))
-        self.process.start([sys.executable, "-B", program, self.port, self.file])
+        self.process.start(["/usr/bin/python3", "-B", program, self.port, self.file])
 
     def wait_ready(self):
         self.process.wait_ready(lambda: answers_ok(self.port, "/"), READY_SECONDS)
