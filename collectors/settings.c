@@ -16,6 +16,7 @@
 struct load {
     struct settings *settings;
     struct flags flags;
+    char *file_name; /* settings->config_file is set anew while problems still name the file */
     struct yaml_file file;
     struct problem_list problems;
 };
@@ -25,6 +26,7 @@ static void load_done(struct load *load)
     settings_free(load->settings);
     flags_done(&load->flags);
     yaml_file_done(&load->file);
+    free(load->file_name);
     problem_list_done(&load->problems);
 }
 
@@ -212,13 +214,18 @@ static bool read_flags(struct load *load, int argc, char *const argv[], int *ret
 
 static bool load_text(struct load *load, const struct strbuf *text, struct err *err)
 {
+    load->file_name = strdup(load->settings->config_file);
+    if (!load->file_name)
+        return err_memory(err);
     load->file = (struct yaml_file){
-        .name = load->settings->config_file,
+        .name = load->file_name,
         .text = strbuf_text(text),
         .length = text->length,
         .problems = &load->problems,
     };
-    if (!yaml_load(&load->file, &settings_table, load->settings, err))
+    bool sound = yaml_load(&load->file, &settings_table, load->settings, err);
+    load->file.text = NULL; /* the caller's */
+    if (!sound)
         return false;
     check_file(load);
     return problem_none(&load->problems, err);

@@ -156,30 +156,18 @@ static bool set_text(const struct option *option, void *field, const char *text,
     return set_copy(field, text, err);
 }
 
-/*
- * A path below a folder that the environment names. While the variable is not there (a check on
- * the command line, outside of the service) the path stays as it was written.
- */
-static bool set_variable_path(const char *variable, char **field, const char *rest, struct err *err)
+/* "$NAME/..." with the one variable that the row allows: kept as written, for who opens it. */
+static bool is_below_variable(const char *variable, const char *text)
 {
-    const char *folder = getenv(variable);
-    struct strbuf path CLEANUP(strbuf_done) = {0};
-    if (folder && *folder == '/')
-        strbuf_printf(&path, "%s%s", folder, rest);
-    else
-        strbuf_printf(&path, "$%s%s", variable, rest);
-    return path.failed ? err_memory(err) : set_copy(field, strbuf_text(&path), err);
+    size_t length = variable ? strlen(variable) : 0;
+    return variable && *text == '$' && strncmp(text + 1, variable, length) == 0 &&
+           text[length + 1] == '/';
 }
 
 static bool set_path(const struct option *option, void *field, const char *text, struct err *err)
 {
-    const char *variable = option->path_variable;
-    size_t length = variable ? strlen(variable) : 0;
-    if (*text == '/')
+    if (*text == '/' || is_below_variable(option->path_variable, text))
         return set_copy(field, text, err);
-    if (variable && *text == '$' && strncmp(text + 1, variable, length) == 0 &&
-        text[length + 1] == '/')
-        return set_variable_path(variable, field, text + length + 1, err);
     return refuse(option, text, err);
 }
 

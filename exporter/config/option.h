@@ -73,10 +73,10 @@ struct option {
     bool secret;      /* its value is never shown, in no message */
     char letter;      /* short flag, or 0 */
 
-    const char *const *choices;         /* NULL-terminated */
-    const char *path_variable;          /* a path may also start with $NAME/ of the environment */
-    const struct option_table *section; /* SECTION, SECTIONS */
-    size_t count_offset;                /* SECTIONS */
+    const char *const *choices; /* NULL-terminated */
+    const char *path_variable;  /* a path may begin with $NAME/ instead; it is kept as written */
+    const struct option_table *section;                         /* SECTION, SECTIONS */
+    size_t count_offset;                                        /* SECTIONS */
     bool (*member_at)(size_t index, struct option_member *ret); /* MEMBERS; false: no more */
     const struct option *member;                                /* MEMBERS: what each one is */
     size_t member_size;                                         /* MEMBERS: of one array element */

@@ -63,7 +63,11 @@ static struct position position_of(struct fy_node *node, struct position fallbac
         node = first_part(node);
     struct fy_token *token = node ? fy_node_get_scalar_token(node) : NULL;
     const struct fy_mark *mark = token ? fy_token_start_mark(token) : NULL;
-    return mark ? (struct position){.line = mark->line, .column = mark->column} : fallback;
+    if (!mark)
+        return fallback;
+    enum fy_node_style style = fy_node_get_style(node);
+    bool quoted = style == FYNS_SINGLE_QUOTED || style == FYNS_DOUBLE_QUOTED;
+    return (struct position){.line = mark->line, .column = mark->column - quoted}; /* the quote */
 }
 
 static void remember_mark(struct walk *walk, struct position at)
