@@ -1,0 +1,114 @@
+#include "exporter/web/page_words.h"
+
+#include <math.h>
+#include <time.h>
+
+#include "exporter/base/attrs.h"
+
+#define LATEST 253402300799.0 /* the end of the year 9999 */
+
+static const char *const words[] = {
+    [GRADE_NONE] = "",           [GRADE_PROVEN] = "Proven",   [GRADE_OK] = "OK",
+    [GRADE_UNKNOWN] = "Unknown", [GRADE_WARNING] = "Warning", [GRADE_FAILED] = "Failed",
+};
+
+static const struct {
+    double seconds;
+    const char *name;
+} units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+
+const char *page_grade_word(enum grade grade)
+{
+    return words[grade];
+}
+
+const char *page_grade_class(enum grade grade)
+{
+    return grade == GRADE_NONE ? "none" : grade_name(grade);
+}
+
+void page_add_grade(struct strbuf *out, enum grade grade)
+{
+    if (grade != GRADE_NONE)
+        strbuf_printf(out, "<strong class=\"grade %s\">%s</strong> ", page_grade_class(grade),
+                      page_grade_word(grade));
+}
+
+static size_t largest_unit(double seconds)
+{
+    size_t unit = 0;
+    while (unit + 1 < COUNT_OF(units) && seconds < units[unit].seconds)
+        unit++;
+    return unit;
+}
+
+void page_add_span(struct strbuf *out, double seconds)
+{
+    size_t unit = largest_unit(seconds);
+    double count = floor(seconds / units[unit].seconds);
+    strbuf_printf(out, "%.0f %s", count, units[unit].name);
+    if (unit + 1 == COUNT_OF(units))
+        return;
+    double rest = floor((seconds - count * units[unit].seconds) / units[unit + 1].seconds);
+    if (rest > 0)
+        strbuf_printf(out, " %.0f %s", rest, units[unit + 1].name);
+}
+
+void page_add_duration(struct strbuf *out, double seconds)
+{
+    if (seconds < 0.9995)
+        strbuf_printf(out, "%.0f ms", seconds * 1000);
+    else if (seconds < 60)
+        strbuf_printf(out, "%.1f s", seconds);
+    else
+        page_add_span(out, seconds);
+}
+
+static bool is_time(double time)
+{
+    return time > 0 && time <= LATEST; /* false for NaN too */
+}
+
+void page_add_age(struct strbuf *out, double time, double now)
+{
+    if (!is_time(time)) {
+        strbuf_puts(out, "never");
+        return;
+    }
+    bool past = time <= now;
+    strbuf_puts(out, past ? "" : "in ");
+    page_add_span(out, fabs(now - time));
+    strbuf_puts(out, past ? " ago" : "");
+}
+
+static bool add_utc(struct strbuf *out, double time)
+{
+    struct tm utc;
+    char machine[40];
+    char human[40];
+    time_t seconds = is_time(time) ? (time_t)time : 0;
+
+    if (!seconds || !gmtime_r(&seconds, &utc))
+        return false;
+    strftime(machine, sizeof machine, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    strftime(human, sizeof human, "%Y-%m-%d %H:%M:%S UTC", &utc);
+    strbuf_printf(out, "<time datetime=\"%s\">%s</time>", machine, human);
+    return true;
+}
+
+void page_add_clock(struct strbuf *out, double time)
+{
+    if (!add_utc(out, time))
+        strbuf_puts(out, "never");
+}
+
+void page_add_time(struct strbuf *out, double time, double now)
+{
+    if (!add_utc(out, time)) {
+        strbuf_puts(out, "never");
+        return;
+    }
+    strbuf_puts(out, " <span class=\"age\">(");
+    page_add_age(out, time, now);
+    strbuf_puts(out, ")</span>");
+}

@@ -1,0 +1,743 @@
+#include "exporter/web/page.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "exporter/base/attrs.h"
+
+#define NOW  1795379400.0 /* 2026-11-22 20:30:00 UTC */
+#define HOUR 3600.0
+#define DAY  86400.0
+
+/* Reports, freed when their test's process ends by the suite's fini. */
+
+static struct report *made[16];
+static size_t made_count;
+
+static struct report *new_report(void)
+{
+    cr_assert(made_count < COUNT_OF(made));
+    made[made_count] = report_new();
+    cr_assert_not_null(made[made_count]);
+    return made[made_count++];
+}
+
+static void free_reports(void)
+{
+    for (size_t i = 0; i < made_count; i++)
+        report_free(made[i]);
+    made_count = 0;
+}
+
+static struct report *report_saying(enum grade grade, const char *text)
+{
+    struct report *report = new_report();
+    report_verdict(report, NULL, grade, "%s", text);
+    return report;
+}
+
+static struct page_target sound(const char *collector, const char *name,
+                                const struct report *report)
+{
+    return (struct page_target){.group = "main",
+                                .collector = collector,
+                                .target = name,
+                                .has_run = true,
+                                .current = true,
+                                .outcome = RUN_OK,
+                                .error = "",
+                                .started_at = NOW - 5,
+                                .duration_s = 0.032,
+                                .report = report};
+}
+
+static struct page_target down(const char *name, const char *error, const struct report *before)
+{
+    struct page_target target = sound("backups", name, NULL);
+    target.outcome = RUN_DOWN;
+    target.error = error;
+    target.last_good_at = NOW - 3 * HOUR;
+    target.last_good_report = before;
+    return target;
+}
+
+static struct page_target failed(const char *name, const char *error, const struct report *before)
+{
+    struct page_target target = down(name, error, before);
+    target.outcome = RUN_FAILED;
+    target.failures = 3;
+    return target;
+}
+
+static char *render(const struct page_target *targets, size_t count)
+{
+    struct strbuf out = {0};
+    struct page page = {.program = "pgbackup_exporter",
+                        .version = "1.2.3",
+                        .group_noun = "Stanza",
+                        .now = NOW,
+                        .targets = targets,
+                        .target_count = count};
+    page_render(&out, &page);
+    cr_assert_not(out.failed);
+    return strbuf_steal(&out);
+}
+
+static bool has(const char *html, const char *part)
+{
+    return strstr(html, part) != NULL;
+}
+
+/* From the first `from` up to the next `to`; "" when there is none. Freed by the caller. */
+static char *between(const char *html, const char *from, const char *to)
+{
+    const char *start = strstr(html, from);
+    const char *end = start ? strstr(start, to) : NULL;
+    return end ? strndup(start, (size_t)(end - start)) : strdup("");
+}
+
+static char *headline_of(const char *html)
+{
+    return between(html, "<div class=\"headline", "</div>");
+}
+
+/* Whether the page of one target has such a headline and part. */
+static void expect_page(struct page_target target, const char *headline, const char *part)
+{
+    char *html = render(&target, 1);
+    char *top = headline_of(html);
+    cr_expect(has(top, headline), "%s", top);
+    cr_expect(has(html, part), "%s", html);
+    free(top);
+    free(html);
+}
+
+TestSuite(page, .fini = free_reports);
+
+/* The headline */
+
+Test(page, the_headline_is_the_worst_grade_in_words)
+{
+    static const struct {
+        enum grade grade;
+        const char *words;
+    } cases[] = {
+        {GRADE_PROVEN, "<strong class=\"grade proven\">Proven</strong> everything was tried"},
+        {GRADE_OK, "<strong class=\"grade ok\">OK</strong> nothing is known to be wrong"},
+        {GRADE_UNKNOWN, "<strong class=\"grade unknown\">Unknown</strong> not everything"},
+        {GRADE_WARNING, "<strong class=\"grade warning\">Warning</strong> something needs"},
+        {GRADE_FAILED, "<strong class=\"grade failed\">Failed</strong> something needs you now"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct page_target targets[] = {
+            sound("backups", "main/repo1", report_saying(GRADE_PROVEN, "fine")),
+            sound("backups", "main/repo2", report_saying(cases[i].grade, "as it is")),
+        };
+        char *html = render(targets, COUNT_OF(targets));
+        char *top = headline_of(html);
+        cr_expect(has(top, cases[i].words), "%s", top);
+        free(top);
+        free(html);
+    }
+}
+
+Test(page, the_title_says_the_worst_grade_too)
+{
+    expect_page(sound("wal", "main/repo1", report_saying(GRADE_FAILED, "a gap")), "",
+                "<title>Failed - pgbackup_exporter</title>");
+}
+
+Test(page, the_headline_counts_the_verdicts_of_each_grade)
+{
+    struct report *report = report_saying(GRADE_FAILED, "one");
+    report_verdict(report, report_group(report, NULL, "deeper"), GRADE_FAILED, "two");
+    report_verdict(report, NULL, GRADE_OK, "three");
+    expect_page(sound("wal", "main/repo1", report), "<p class=\"counts\">2 failed, 1 ok</p>", "");
+}
+
+Test(page, problems_are_listed_worst_first_with_a_link_to_their_card)
+{
+    struct page_target targets[] = {
+        sound("backups", "main/repo1", report_saying(GRADE_WARNING, "late")),
+        sound("backups", "main/repo2", report_saying(GRADE_FAILED, "NOT restorable")),
+        sound("backups", "main/repo3", report_saying(GRADE_OK, "looks restorable")),
+    };
+    char *html = render(targets, COUNT_OF(targets));
+    char *top = headline_of(html);
+    const char *worst = strstr(top, "<a href=\"#t1\">backups main/repo2</a>: NOT restorable");
+    cr_assert_not_null(worst, "%s", top);
+    cr_expect(has(worst, "<a href=\"#t0\">backups main/repo1</a>: late"));
+    cr_expect_not(has(top, "looks restorable"));
+    cr_expect(has(html, "id=\"t0\"") && has(html, "id=\"t1\""));
+    free(top);
+    free(html);
+}
+
+/* What is not known is not good */
+
+Test(page, a_page_without_targets_is_unknown_and_says_so)
+{
+    static const char *const notices[] = {
+        "no stanza is configured: /etc/pgbackrest.conf names none", NULL};
+    struct strbuf out = {0};
+    struct page page = {.program = "pgbackup_exporter",
+                        .version = "1.2.3",
+                        .group_noun = "Stanza",
+                        .now = NOW,
+                        .notices = notices};
+    page_render(&out, &page);
+    const char *html = strbuf_text(&out);
+    cr_expect(has(html, "<div class=\"headline unknown\">"));
+    cr_expect(has(html, "Unknown</strong> nothing is watched"));
+    cr_expect(has(html, "<p class=\"notice\">no stanza is configured: /etc/pgbackrest.conf"));
+    cr_expect_not(has(html, "class=\"grade ok\""));
+    strbuf_done(&out);
+}
+
+Test(page, a_sound_target_without_a_verdict_does_not_make_the_page_good)
+{
+    expect_page(sound("archiver", "main", new_report()), "Unknown</strong> not everything", "");
+}
+
+Test(page, a_target_that_has_not_run_yet_is_unknown)
+{
+    expect_page((struct page_target){.group = "", .collector = "wal", .target = "main/repo1"},
+                "Unknown</strong> <a href=\"#t0\">wal main/repo1</a>: has not been looked at yet",
+                "not yet</a>");
+}
+
+Test(page, of_a_failed_look_the_last_known_verdict_is_said_to_be_old)
+{
+    const struct report *before = report_saying(GRADE_PROVEN, "PROVEN (drill 3 d ago)");
+    expect_page(failed("main/repo1", "took over 60000 ms", before),
+                "Unknown</strong> <a href=\"#t0\">backups main/repo1</a>: unknown since <time "
+                "datetime=\"2026-11-22T17:30:00Z\">2026-11-22 17:30:00 UTC</time> <span "
+                "class=\"age\">(3 h ago)</span>, last known: PROVEN (drill 3 d ago)",
+                "could not be looked at: took over 60000 ms");
+}
+
+Test(page, what_was_known_as_failed_stays_failed_while_it_cannot_be_looked_at)
+{
+    const struct report *before = report_saying(GRADE_FAILED, "NOT restorable");
+    expect_page(failed("main/repo1", "took too long", before), "Failed</strong> something needs",
+                "last known: NOT restorable");
+}
+
+Test(page, a_failed_look_without_anything_known_before_is_unknown)
+{
+    expect_page(failed("main/repo1", "no such program", NULL),
+                "Unknown</strong> <a href=\"#t0\">backups main/repo1</a>: could not be looked at: "
+                "no such program",
+                "<article class=\"card unknown\"");
+}
+
+Test(page, what_is_down_has_failed_and_its_last_known_verdict_is_unknown)
+{
+    const struct report *before = report_saying(GRADE_OK, "looks restorable");
+    expect_page(down("main/repo2", "connection refused", before),
+                "<p class=\"counts\">1 failed, 1 unknown</p>", "down: connection refused");
+}
+
+Test(page, what_is_down_by_its_own_verdict_is_not_said_to_be_twice)
+{
+    struct page_target target = down("main/repo2", "connection refused", NULL);
+    target.report = report_saying(GRADE_WARNING, "not reachable");
+    expect_page(target, "<p class=\"counts\">1 warning</p>", "not reachable");
+}
+
+Test(page, an_outdated_verdict_is_of_the_past_though_its_run_went_well)
+{
+    struct page_target target = sound("wal", "main/repo1", report_saying(GRADE_OK, "no gap"));
+    target.current = false;
+    target.started_at = NOW - 2 * DAY - HOUR;
+    target.running_s = 4000;
+    expect_page(target, "(2 d 1 h ago)</span>, last known: no gap", "running for 1 h 6 min");
+    expect_page(target, "<strong class=\"grade unknown\">", "out of date</a>");
+}
+
+Test(page, what_is_unknown_never_has_the_colour_of_good)
+{
+    const struct report *good = report_saying(GRADE_OK, "fine");
+    struct page_target targets[] = {
+        failed("a", "x", good),
+        down("b", "x", good),
+        {.group = "main", .collector = "wal", .target = "c"},
+    };
+    char *html = render(targets, COUNT_OF(targets));
+    cr_expect_not(has(html, "class=\"grade ok\""));
+    cr_expect_not(has(html, "class=\"card ok"));
+    cr_expect_not(has(html, "class=\"headline ok"));
+    free(html);
+}
+
+/* Content of a report */
+
+Test(page, facts_show_times_as_utc_with_their_age)
+{
+    struct report *report = new_report();
+    report_time(report, NULL, "Last full backup", NOW - 3 * HOUR - 12 * 60);
+    report_time(report, NULL, "Last drill", 0);
+    report_fact(report, NULL, "Stored", "%d GiB", 12);
+    struct page_target target = sound("backups", "main/repo1", report);
+    char *html = render(&target, 1);
+    cr_expect(has(html, "<dt>Last full backup</dt><dd><time datetime=\"2026-11-22T17:18:00Z\">"
+                        "2026-11-22 17:18:00 UTC</time> <span class=\"age\">(3 h 12 min ago)"));
+    cr_expect(has(html, "<dt>Last drill</dt><dd>never</dd>"));
+    cr_expect(has(html, "<dt>Stored</dt><dd>12 GiB</dd>"));
+    free(html);
+}
+
+Test(page, ages_have_two_units_at_most)
+{
+    static const struct {
+        double age;
+        const char *words;
+    } cases[] = {
+        {0, "(0 s ago)"},         {0.7, "(0 s ago)"},
+        {59, "(59 s ago)"},       {60, "(1 min ago)"},
+        {61, "(1 min 1 s ago)"},  {HOUR, "(1 h ago)"},
+        {DAY + 5, "(1 d ago)"},   {400 * DAY + 2 * HOUR, "(400 d 2 h ago)"},
+        {-90, "(in 1 min 30 s)"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct report *report = new_report();
+        report_time(report, NULL, "When", NOW - cases[i].age);
+        expect_page(sound("wal", "x", report), "", cases[i].words);
+    }
+}
+
+Test(page, what_is_no_time_is_never)
+{
+    static const double times[] = {0, -5, 1e300, (double)INFINITY, (double)NAN};
+    for (size_t i = 0; i < COUNT_OF(times); i++) {
+        struct report *report = new_report();
+        report_time(report, NULL, "When", times[i]);
+        expect_page(sound("wal", "x", report), "", "<dt>When</dt><dd>never</dd>");
+    }
+}
+
+Test(page, a_step_shows_its_command)
+{
+    struct report *report = new_report();
+    report_step(report, NULL, "Take a backup now.", "pgbackup_exporter run -- backup");
+    expect_page(sound("wal", "x", report), "",
+                "<li>Take a backup now.<pre><code>pgbackup_exporter run -- backup</code></pre>");
+}
+
+Test(page, a_detail_is_folded_away_whole)
+{
+    struct report *report = new_report();
+    report_detail(report, NULL, "What pgbackrest said", "line 1\nline 2");
+    expect_page(
+        sound("wal", "x", report), "",
+        "<details><summary>What pgbackrest said</summary><pre>line 1\nline 2</pre></details>");
+}
+
+Test(page, of_a_long_error_the_first_line_is_shown_and_the_whole_is_folded_away)
+{
+    struct page_target target = failed("main/repo1", "first\nsecond", NULL);
+    expect_page(target, "could not be looked at: first ...</li>", "<pre>first\nsecond</pre>");
+}
+
+Test(page, events_are_a_table_with_headings)
+{
+    struct report *report = new_report();
+    report_event(report, NULL, "full", "20261122-020000F", NOW - DAY, NOW - DAY + 125);
+    expect_page(sound("wal", "x", report), "",
+                "<th scope=\"row\">full</th><td>20261122-020000F</td><td><time datetime=\"2026-11-"
+                "21T20:30:00Z\">2026-11-21 20:30:00 UTC</time> <span class=\"age\">(1 d ago)</span>"
+                "</td><td class=\"number\">2 min 5 s</td>");
+}
+
+Test(page, a_card_takes_the_title_of_the_only_group)
+{
+    struct report *report = new_report();
+    report_verdict(report, report_group(report, NULL, "repo2 r2 (s3)"), GRADE_OK, "fine");
+    struct page_target target = sound("backups", "main/repo2", report);
+    char *html = render(&target, 1);
+    cr_expect(has(html, "<h3>repo2 r2 (s3)</h3>"));
+    cr_expect_not(has(html, "<h4>"));
+    cr_expect(has(html, "<p class=\"origin\">backups main/repo2, looked at 5 s ago</p>"));
+    free(html);
+}
+
+Test(page, groups_in_groups_have_headings_that_descend)
+{
+    struct report *report = report_saying(GRADE_OK, "fine");
+    struct report_item *group = NULL;
+    for (int i = 0; i < 5; i++) {
+        group = report_group(report, group, "deeper");
+        report_verdict(report, group, GRADE_OK, "fine");
+    }
+    struct page_target target = sound("verdict", "main", report);
+    char *html = render(&target, 1);
+    cr_expect(has(html, "<h4>") && has(html, "<h5>") && has(html, "<h6>"));
+    cr_expect_not(has(html, "<h7>"));
+    free(html);
+}
+
+/* Order */
+
+Test(page, targets_are_grouped_leaders_first_and_the_rest_last)
+{
+    struct page_target targets[] = {
+        sound("mount", "/mnt/nas", report_saying(GRADE_OK, "mounted")),
+        sound("archiver", "main", report_saying(GRADE_OK, "archiving works")),
+        sound("archiver", "other", report_saying(GRADE_OK, "archiving works")),
+        sound("verdict", "main", report_saying(GRADE_OK, "looks restorable")),
+    };
+    targets[0].group = "";
+    targets[2].group = "other";
+    targets[3].leads = true;
+    char *html = render(targets, COUNT_OF(targets));
+    static const char *const order[] = {"<h2>Stanza main</h2>",    "<h3>verdict main</h3>",
+                                        "<h3>archiver main</h3>",  "<h2>Stanza other</h2>",
+                                        "<h3>archiver other</h3>", "<h2>Other</h2>",
+                                        "<h3>mount /mnt/nas</h3>", ">Collectors</h2>"};
+    const char *at = html;
+    for (size_t i = 0; i < COUNT_OF(order); i++) {
+        at = strstr(at, order[i]);
+        cr_assert_not_null(at, "%s is not where it should be", order[i]);
+    }
+    free(html);
+}
+
+Test(page, each_collector_has_its_row)
+{
+    struct page_target target = failed("main/repo1", "took too long", NULL);
+    expect_page(target, "",
+                "<tr><th scope=\"row\">backups</th><td>main/repo1</td><td><a href=\"#t0\">failed"
+                "</a></td><td>5 s ago</td><td class=\"number\">32 ms</td><td class=\"number\">3"
+                "</td></tr>");
+}
+
+/* Text from outside */
+
+#define HOSTILE "</pre></code></style><script>alert(1)</script>\" onmouseover='x' & \x1b[2J\xff"
+#define HARMLESS                                                                                   \
+    "&lt;/pre&gt;&lt;/code&gt;&lt;/style&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot; "          \
+    "onmouseover=&#39;x&#39; &amp; \xEF\xBF\xBD[2J\xEF\xBF\xBD"
+
+static size_t count(const char *text, const char *part)
+{
+    size_t found = 0;
+    for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
+        found++;
+    return found;
+}
+
+Test(page, every_text_from_outside_is_escaped_wherever_it_stands)
+{
+    static const char *const notices[] = {HOSTILE, NULL};
+    struct report *report = new_report();
+    struct report_item *group = report_group(report, NULL, HOSTILE);
+    report_verdict(report, group, GRADE_FAILED, "%s", HOSTILE);
+    report_fact(report, group, HOSTILE, "%s", HOSTILE);
+    report_time(report, group, HOSTILE, NOW);
+    report_event(report, group, HOSTILE, HOSTILE, NOW, NOW);
+    report_step(report, group, HOSTILE, HOSTILE);
+    report_detail(report, group, HOSTILE, HOSTILE);
+    report_group(report, group, HOSTILE);
+    struct page_target targets[] = {
+        sound(HOSTILE, HOSTILE, report),
+        failed(HOSTILE, HOSTILE, report),
+    };
+    targets[0].group = HOSTILE;
+    struct strbuf out = {0};
+    struct page page = {.program = HOSTILE,
+                        .version = HOSTILE,
+                        .host = HOSTILE,
+                        .metrics_path = HOSTILE,
+                        .group_noun = HOSTILE,
+                        .now = NOW,
+                        .notices = notices,
+                        .targets = targets,
+                        .target_count = COUNT_OF(targets)};
+    page_render(&out, &page);
+    const char *html = strbuf_text(&out);
+    cr_expect_eq(count(html, "<script"), 0);
+    cr_expect_eq(count(html, "onmouseover='"), 0);
+    cr_expect_eq(count(html, "\x1b"), 0);
+    cr_expect_eq(count(html, "\xff"), 0);
+    cr_expect_eq(count(html, "</style>"), 1);
+    cr_expect_geq(count(html, HARMLESS), 30);
+    strbuf_done(&out);
+}
+
+Test(page, characters_that_turn_the_direction_of_writing_are_replaced)
+{
+    struct report *report = new_report();
+    report_step(report, NULL, "", "rm \xE2\x80\xAE/ fr- \xE2\x81\xA6x\xD8\x9C \xE2\x82\xAC");
+    expect_page(sound("wal", "x", report), "",
+                "<code>rm \xEF\xBF\xBD/ fr- \xEF\xBF\xBDx\xEF\xBF\xBD \xE2\x82\xAC</code>");
+}
+
+Test(page, it_needs_no_script_and_nothing_from_elsewhere)
+{
+    struct page_target target = sound("wal", "main/repo1", report_saying(GRADE_OK, "no gap"));
+    char *html = render(&target, 1);
+    cr_expect_eq(count(html, "<script"), 0);
+    cr_expect_eq(count(html, "src="), 0);
+    cr_expect_eq(count(html, "url("), 0);
+    cr_expect_eq(count(html, "@import"), 0);
+    cr_expect_eq(count(html, "://"), 0);
+    cr_expect_eq(count(html, "<style>"), 1);
+    free(html);
+}
+
+Test(page, running_out_of_room_shows_as_a_failure)
+{
+    struct page_target target = sound("wal", "main/repo1", report_saying(GRADE_OK, "no gap"));
+    struct page page = {.program = "p",
+                        .version = "1",
+                        .group_noun = "Stanza",
+                        .now = NOW,
+                        .targets = &target,
+                        .target_count = 1};
+    struct strbuf whole = {0};
+    page_render(&whole, &page);
+    for (size_t limit = 1; limit <= whole.length; limit++) {
+        struct strbuf out = {.limit = limit};
+        page_render(&out, &page);
+        cr_assert_eq(out.failed, limit < whole.length, "limit %zu", limit);
+        strbuf_done(&out);
+    }
+    strbuf_done(&whole);
+}
+
+/* From a status of the poller */
+
+static const struct collector wal = {.name = "wal"};
+
+Test(page, a_status_without_a_run_is_one_that_has_not_been_looked_at)
+{
+    char name[] = "main/repo1";
+    struct poller_status status = {.collector = &wal, .target = name, .running_s = 2};
+    struct page_target target = page_target_of(&status, "stanza", 1000);
+    cr_expect_not(target.has_run);
+    cr_expect_str_eq(target.collector, "wal");
+    cr_expect_str_eq(target.target, "main/repo1");
+    cr_expect_str_eq(target.group, "");
+    cr_expect_eq(target.running_s, 2);
+}
+
+Test(page, a_status_brings_its_run_and_the_last_good_one_before_it)
+{
+    char name[] = "main/repo1";
+    struct label labels[] = {{"stanza", "main"}, {NULL, NULL}};
+    struct report *now = new_report();
+    struct report *then = new_report();
+    struct snapshot good = {.started_at = 100, .report = then};
+    struct snapshot newest = {.labels = labels,
+                              .outcome = RUN_DOWN,
+                              .error = {.code = ERR_CONNECT, .text = "refused"},
+                              .started_at = 200,
+                              .duration_s = 0.5,
+                              .expires_ms = 5000,
+                              .report = now,
+                              .last_good = &good};
+    struct poller_status status = {
+        .collector = &wal, .target = name, .failures = 7, .combines = true, .snapshot = &newest};
+
+    struct page_target target = page_target_of(&status, "stanza", 4999);
+    cr_expect(target.has_run && target.current && target.leads);
+    cr_expect_str_eq(target.group, "main");
+    cr_expect_eq(target.outcome, RUN_DOWN);
+    cr_expect_str_eq(target.error, "refused");
+    cr_expect_eq(target.started_at, 200);
+    cr_expect_eq(target.duration_s, 0.5);
+    cr_expect_eq(target.failures, 7);
+    cr_expect_eq(target.report, now);
+    cr_expect_eq(target.last_good_at, 100);
+    cr_expect_eq(target.last_good_report, then);
+    cr_expect_not(page_target_of(&status, "stanza", 5000).current);
+}
+
+/* Whole pages. UPDATE_GOLDEN=1 in the environment writes them anew. */
+
+static char *read_file(const char *path)
+{
+    struct strbuf text = {0};
+    char piece[4096];
+    size_t length;
+    FILE *file = fopen(path, "re");
+    cr_assert_not_null(file, "%s cannot be opened", path);
+    while ((length = fread(piece, 1, sizeof piece, file)) > 0)
+        strbuf_add(&text, piece, length);
+    fclose(file);
+    return strbuf_steal(&text);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    cr_assert_not_null(file);
+    cr_assert_geq(fputs(text, file), 0);
+    cr_assert_eq(fclose(file), 0);
+}
+
+static void expect_golden(const char *path, const struct page *page)
+{
+    struct strbuf out = {0};
+    page_render(&out, page);
+    if (getenv("UPDATE_GOLDEN"))
+        write_file(path, strbuf_text(&out));
+    char *wanted = read_file(path);
+    cr_expect_str_eq(strbuf_text(&out), wanted, "%s differs", path);
+    free(wanted);
+    strbuf_done(&out);
+}
+
+static struct report_item *add_repository(struct report *report, const char *title,
+                                          enum grade grade, const char *verdict)
+{
+    struct report_item *group = report_group(report, NULL, title);
+    report_verdict(report, group, grade, "%s", verdict);
+    return group;
+}
+
+static struct report *good_verdict(void)
+{
+    struct report *report = new_report();
+    struct report_item *nas = add_repository(report, "repo1 nas (posix, NFS)", GRADE_PROVEN,
+                                             "PROVEN (drill 3 d ago, 41 min)");
+    report_time(report, nas, "A restore now reaches", NOW - 42);
+    report_fact(report, nas, "Would be lost", "at most 42 s");
+    report_step(report, nas, "Restore to the newest moment:",
+                "pgbackup_exporter run --repo 1 -- restore --stanza=main --delta");
+    struct report_item *r2 = add_repository(report, "repo2 r2 (s3)", GRADE_OK,
+                                            "looks restorable (nothing missing; not drilled)");
+    report_time(report, r2, "A restore now reaches", NOW - 6 * HOUR);
+    report_fact(report, r2, "Would be lost", "6 h (no continuous WAL here)");
+    report_step(report, r2, "Restore the newest backup:",
+                "pgbackup_exporter run --repo 2 -- restore --stanza=main --type=immediate");
+    return report;
+}
+
+static struct report *backups(const char *title, double newest)
+{
+    struct report *report = new_report();
+    struct report_item *group = report_group(report, NULL, title);
+    report_verdict(report, group, GRADE_OK, "backups are on time");
+    report_time(report, group, "Last full backup", newest - 9 * HOUR);
+    report_time(report, group, "Last incremental backup", newest);
+    report_fact(report, group, "Backups", "7 full, 0 diff, 154 incr");
+    report_fact(report, group, "Stored", "48.2 GiB");
+    report_event(report, group, "full", "20261122-113000F", newest - 9 * HOUR,
+                 newest - 9 * HOUR + 754);
+    report_event(report, group, "incr", "20261122-113000F_20261122-203000I", newest, newest + 12);
+    return report;
+}
+
+static struct report *archiving(void)
+{
+    struct report *report = report_saying(GRADE_OK, "archiving works");
+    report_time(report, NULL, "Last segment archived", NOW - 42);
+    report_fact(report, NULL, "Waiting", "0 segments");
+    return report;
+}
+
+static struct report *mounted(void)
+{
+    struct report *report = report_saying(GRADE_OK, "mounted and responding");
+    report_fact(report, NULL, "Free", "812 GiB of 3.6 TiB");
+    return report;
+}
+
+static struct page example(const struct page_target *targets, size_t target_count)
+{
+    return (struct page){.program = "pgbackup_exporter",
+                         .version = "1.2.3",
+                         .host = "forge.example.net",
+                         .metrics_path = "/metrics",
+                         .group_noun = "Stanza",
+                         .now = NOW,
+                         .targets = targets,
+                         .target_count = target_count};
+}
+
+Test(page, golden_when_all_is_well)
+{
+    struct page_target targets[] = {
+        sound("archiver", "main", archiving()),
+        sound("backups", "main/repo1", backups("repo1 nas (posix, NFS)", NOW - HOUR)),
+        sound("backups", "main/repo2", backups("repo2 r2 (s3)", NOW - 2 * HOUR)),
+        sound("mount", "/mnt/nas-postgresql", mounted()),
+        sound("verdict", "main", good_verdict()),
+    };
+    targets[3].group = "";
+    targets[4].leads = true;
+    struct page page = example(targets, COUNT_OF(targets));
+    expect_golden("tests/golden/page_sound.html", &page);
+}
+
+static struct report *bad_verdict(void)
+{
+    struct report *report = new_report();
+    struct report_item *nas =
+        add_repository(report, "repo1 nas (posix, NFS)", GRADE_UNKNOWN,
+                       "unknown since 17:30 UTC, last known: PROVEN (drill 3 d ago, 41 min)");
+    report_time(report, nas, "A restore would have reached", NOW - 3 * HOUR);
+    struct report_item *r2 =
+        add_repository(report, "repo2 r2 (s3)", GRADE_FAILED,
+                       "NOT restorable: 3 WAL segments that the newest backup needs are missing");
+    report_fact(report, r2, "Still restorable", "20261121-020000F, to 2026-11-21 02:12:34 UTC");
+    report_step(report, r2,
+                "Copy what is missing into repo2:", "pgbackup_exporter complete-wal --repo 2");
+    return report;
+}
+
+static struct report *stalled(void)
+{
+    struct report *report =
+        report_saying(GRADE_FAILED, "archive_command has been failing for 3 h 2 min");
+    report_time(report, NULL, "Last segment archived", NOW - 3 * HOUR);
+    report_time(report, NULL, "Last failure", NOW - 12);
+    report_fact(report, NULL, "Waiting", "212 segments, 3.3 GiB");
+    report_step(report, NULL,
+                "See what archive_command says:", "pgbackup_exporter doctor --stanza main");
+    return report;
+}
+
+Test(page, golden_when_a_repository_is_gone_and_the_other_is_broken)
+{
+    static const char *const notices[] = {
+        "the configuration was not taken over at 20:14 UTC: line 12, column 3: unknown key "
+        "\"objectivs\"; the one before it is still in use",
+        NULL};
+    static const char error[] =
+        "pgbackrest info for repo1 took over 60000 ms\n"
+        "P00   WARN: unable to open '/mnt/nas-postgresql/pgbackrest/backup/main/backup.info': "
+        "[5] Input/output error";
+    struct page_target targets[] = {
+        sound("archiver", "main", stalled()),
+        failed("main/repo1", error, backups("repo1 nas (posix, NFS)", NOW - 4 * HOUR)),
+        sound("backups", "main/repo2", backups("repo2 r2 (s3)", NOW - 2 * HOUR)),
+        down("main/repo2",
+             "the answer of ACCOUNT.r2.cloudflarestorage.com was 403: the "
+             "credentials were refused",
+             NULL),
+        {.group = "", .collector = "mount", .target = "/mnt/nas-postgresql", .running_s = 10921},
+        sound("verdict", "main", bad_verdict()),
+    };
+    targets[1].running_s = 12;
+    targets[3].collector = "s3";
+    targets[5].leads = true;
+    struct page page = example(targets, COUNT_OF(targets));
+    page.notices = notices;
+    expect_golden("tests/golden/page_trouble.html", &page);
+}
+
+Test(page, golden_when_nothing_is_configured)
+{
+    static const char *const notices[] = {
+        "no stanza is configured: /etc/pgbackrest.conf has no stanza section, and "
+        "/etc/pgbackup_exporter.yml names none",
+        NULL};
+    struct page page = example(NULL, 0);
+    page.notices = notices;
+    expect_golden("tests/golden/page_empty.html", &page);
+}
