@@ -36,7 +36,7 @@ static void write_metrics(struct strbuf *out)
         .descs = own_metrics,
         .count = own_metric_count,
     };
-    metric_document(sections, count, out);
+    metric_document(out, sections, count);
 }
 
 static void write_version(struct strbuf *out)

@@ -1,7 +1,7 @@
 /*
  * serve - the exporter itself: pollers, pages, reload, and an end that never waits long.
  */
-#include <errno.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -39,6 +39,7 @@ struct service {
     char *notice;        /* what the whole configuration lacks, or NULL */
     struct watch *watch; /* of the files that the settings came from */
     char *telemetry_path;
+    char host[HOST_NAME_MAX + 1];
     struct http_route routes[5];
 };
 
@@ -87,24 +88,46 @@ static void serve_metrics(void *context, struct http_response *response)
         malloc_trim(0);
 }
 
+static struct page_target *page_targets(const struct poller_status *targets, size_t count)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    struct page_target *list = calloc(count + 1, sizeof *list);
+    for (size_t i = 0; list && i < count; i++)
+        list[i] = page_target_of(&targets[i], "stanza", now_ms);
+    return list;
+}
+
+static void render_status(const struct service *service, const char *notice, struct strbuf *out)
+{
+    size_t count = 0;
+    struct poller_status *targets = poller_status(service->poller, &count);
+    struct page_target *list = page_targets(targets, count);
+    const char *const notices[] = {notice, NULL};
+    if (targets && list)
+        page_render(out, &(struct page){.program = "pgbackup_exporter",
+                                        .version = PGBACKUP_VERSION,
+                                        .host = service->host,
+                                        .metrics_path = service->telemetry_path,
+                                        .group_noun = "Stanza",
+                                        .now = clock_wall_seconds(),
+                                        .notices = notices,
+                                        .targets = list,
+                                        .target_count = count});
+    else
+        out->failed = true;
+    free(list);
+    poller_status_free(targets, count);
+}
+
 static void serve_status(void *context, struct http_response *response)
 {
     struct service *service = context;
-    size_t count = 0;
-    struct poller_status *targets = poller_status(service->poller, &count);
     pthread_mutex_lock(&service->lock);
     char *notice = service->notice ? strdup(service->notice) : NULL;
     pthread_mutex_unlock(&service->lock);
-    page_render(&response->body, &(struct page){
-                                     .version = PGBACKUP_VERSION,
-                                     .now = clock_wall_seconds(),
-                                     .targets = targets,
-                                     .target_count = count,
-                                     .notice = notice,
-                                 });
     response->content_type = "text/html; charset=utf-8";
+    render_status(service, notice, &response->body);
     free(notice);
-    poller_status_free(targets, count);
 }
 
 static void serve_healthy(void *context UNUSED, struct http_response *response)
@@ -283,6 +306,7 @@ static bool start(struct service *service, struct settings *settings, struct err
         &(struct proc_limits){.at_once = CHILDREN_AT_ONCE, .stuck = STUCK_CHILDREN_LIMIT});
     service->poller = service->pool ? poller_new(service->pool) : NULL;
     service->own.started_at = clock_wall_seconds();
+    gethostname(service->host, sizeof service->host - 1);
     if (!service->poller) {
         settings_free(settings);
         return err_memory(err);

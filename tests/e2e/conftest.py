@@ -65,6 +65,11 @@ class Exporter(bed_exporter.Exporter):
 
 
 @pytest.fixture(scope="session")
+def program_path():
+    return PROGRAM
+
+
+@pytest.fixture(scope="session")
 def bed():
     """Shared by the tests that repair at once what they break; Prometheus scrapes `exporter`."""
     bed = Bed().start()
@@ -76,6 +81,14 @@ def bed():
 def own_bed():
     """For a test that breaks it for good. No Prometheus, no Alertmanager."""
     bed = Bed().start(alerting=False)
+    yield bed
+    bed.stop()
+
+
+@pytest.fixture
+def own_alerting_bed():
+    """The same with Prometheus and Alertmanager, whose memory of past alerts is its own."""
+    bed = Bed().start()
     yield bed
     bed.stop()
 
