@@ -217,13 +217,32 @@ void private_postgres_start(struct private_postgres *server, const char *const *
     private_postgres_restart(server, settings);
 }
 
-void private_postgres_stop(struct private_postgres *server)
+static void stop(struct private_postgres *server, int signal)
 {
     if (server->pid <= 0)
         return;
-    kill(server->pid, SIGQUIT); /* immediate shutdown: the postmaster ends its children */
+    kill(server->pid, signal);
     waitpid(server->pid, NULL, 0);
     server->pid = 0;
+}
+
+void private_postgres_stop(struct private_postgres *server)
+{
+    stop(server, SIGQUIT); /* the postmaster ends its children */
+}
+
+void private_postgres_stop_in_order(struct private_postgres *server)
+{
+    stop(server, SIGINT);
+}
+
+void private_postgres_make_standby(const struct private_postgres *server)
+{
+    char *path = format(server->folder, "/data/standby.signal");
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    cr_assert(fd >= 0);
+    close(fd);
+    free(path);
 }
 
 void private_postgres_done(struct private_postgres *server)

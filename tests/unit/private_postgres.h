@@ -26,8 +26,14 @@ void private_postgres_start(struct private_postgres *server, const char *const *
 /* End it at once, backends too. */
 void private_postgres_stop(struct private_postgres *server);
 
-/* Start it again on the same data after private_postgres_stop(). */
+/* End it in order (a "fast" shutdown), so that it keeps its statistics. */
+void private_postgres_stop_in_order(struct private_postgres *server);
+
+/* Start it again on the same data after either stop. */
 void private_postgres_restart(struct private_postgres *server, const char *const *settings);
+
+/* Make it a standby of nobody, with its next start. */
+void private_postgres_make_standby(const struct private_postgres *server);
 
 /* Stop it and free the struct's texts. */
 void private_postgres_done(struct private_postgres *server);
