@@ -27,7 +27,7 @@ static void add_text(struct strbuf *out, const char *text)
     for (; *text; text++) {
         if (strchr("\\|<*", *text))
             strbuf_putc(out, '\\');
-        strbuf_putc(out, *text == '\n' ? ' ' : *text);
+        strbuf_putc(out, *text);
     }
 }
 

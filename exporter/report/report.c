@@ -53,6 +53,7 @@ static bool reserve_child(struct report_item *group)
     if (!full)
         return true;
     size_t capacity = count ? count * 2 : FIRST_CAPACITY;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
     struct report_item **children = reallocarray(group->children, capacity, sizeof *children);
     if (!children)
         return false;
@@ -149,6 +150,7 @@ void report_time(struct report *report, struct report_item *group, const char *t
     item->end = time;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): an event has four values, none of them optional */
 void report_event(struct report *report, struct report_item *group, const char *kind,
                   const char *label, double time, double end)
 {
