@@ -32,7 +32,7 @@ Watch the pages arrive:
   tail -f {root}/log/webhook.log
 
 Try, each with `repair` instead of `break` afterwards:
-  {me} break archiving   # archive_command fails: a page after some 20 s
+  {me} break archiving   # archive_command fails: a page within half a minute
   {me} break postgres    # the server stops: what is known of the backups stays
   {me} break s3          # S3 refuses: repository 2 is down, repository 1 is not touched
 

@@ -101,6 +101,10 @@ def read_words(path):
         return []
 
 
+def command_line(pid):
+    return read_words(f"/proc/{pid}/cmdline")
+
+
 def all_pids():
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
@@ -149,8 +153,10 @@ class Process:
 
     def _remember(self):
         pid = self._popen.pid
+        # Popen returns while exec is still at work: the command line comes a moment later.
+        wait_until(lambda: any(command_line(pid)) or self._popen.poll() is not None, 5, self.name)
         stat = stat_of(pid)
-        known = {"pid": pid, "started": stat[2], "argv": read_words(f"/proc/{pid}/cmdline")}
+        known = {"pid": pid, "started": stat[2] if stat else 0, "argv": command_line(pid)}
         self.pidfile.write_text(json.dumps(known))
 
     def _known(self):
@@ -169,7 +175,7 @@ class Process:
             self._popen.poll()  # a child that ended must not look alive as a zombie
         stat = stat_of(known["pid"])
         same = stat is not None and stat[0] != "Z" and stat[2] == known["started"]
-        same = same and read_words(f"/proc/{known['pid']}/cmdline") == known["argv"]
+        same = same and command_line(known["pid"]) == known["argv"]
         return known["pid"] if same else None
 
     def alive(self):
