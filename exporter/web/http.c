@@ -1,6 +1,5 @@
 #include "exporter/web/http.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -260,10 +259,11 @@ static bool add_listener(struct http_server *server, const char *address, struct
     if (!listen_open(address, &fd, err))
         return false;
     listener->port = listen_port(fd);
-    errno = 0;
     listener->daemon = start_daemon(server, fd);
-    if (!listener->daemon)
-        return err_system(err, errno, "cannot serve on %s", address);
+    if (!listener->daemon) /* MHD does not keep the reason in errno */
+        return err_set(err, ERR_SYSTEM,
+                       "cannot serve on %s: no memory, descriptor or thread is left for it",
+                       address);
     server->listener_count++;
     return true;
 }
@@ -284,6 +284,11 @@ static unsigned at_least(unsigned value, unsigned least)
     return value > least ? value : least;
 }
 
+static unsigned at_most(unsigned value, unsigned most)
+{
+    return value < most ? value : most;
+}
+
 /* Fills in what the options leave open; MHD needs room for one connection in each thread. */
 static void set_limits(struct http_server *server, const struct http_options *options, size_t count)
 {
@@ -292,7 +297,8 @@ static void set_limits(struct http_server *server, const struct http_options *op
     if (all == 0)
         all = default_connection_limit();
     server->connection_limit = at_least(all / (unsigned)count, POOL_SIZE);
-    server->per_address_limit = one ? one : at_least(server->connection_limit / 2, 1);
+    server->per_address_limit =
+        at_most(one ? one : server->connection_limit / 2, server->connection_limit);
     server->idle_timeout_s = options->idle_timeout_s ? options->idle_timeout_s : IDLE_TIMEOUT_S;
 }
 
@@ -302,7 +308,7 @@ static bool watch_connections(struct http_server *server, struct err *err)
     struct connection_limits limits = {
         .exchange_ms = (int64_t)server->idle_timeout_s * 3000,
         .crowded_exchange_ms = CROWDED_EXCHANGE_MS,
-        .crowded = at_least(server->per_address_limit / 4 * 3, 1),
+        .crowded = at_least(server->per_address_limit * 3 / 4, 1),
     };
     return connections_start(&limits, &server->connections, err);
 }

@@ -360,7 +360,8 @@ static void add_table(struct strbuf *out, const struct page *page)
                 "<caption>How this program itself is getting on with its work</caption>\n<thead>"
                 "<tr><th scope=\"col\">Collector</th><th scope=\"col\">Target</th>"
                 "<th scope=\"col\">Result</th><th scope=\"col\">Last run</th>"
-                "<th scope=\"col\">Took</th><th scope=\"col\">Failures</th></tr></thead>\n"
+                "<th scope=\"col\" class=\"number\">Took</th>"
+                "<th scope=\"col\" class=\"number\">Failures</th></tr></thead>\n"
                 "<tbody>\n");
     for (size_t i = 0; i < page->target_count; i++)
         add_row(out, page, &page->targets[i]);

@@ -482,7 +482,7 @@ Test(http, an_idle_client_is_ended)
 {
     start((struct http_options){.idle_timeout_s = 1});
     int fd = dial();
-    cr_expect(hears_the_end(fd, 4000));
+    cr_expect(hears_the_end(fd, 2500)); /* before its exchange has taken too long */
     close(fd);
 }
 
@@ -624,7 +624,8 @@ Test(http, a_start_without_descriptors_left_fails_and_leaves_nothing_behind)
         files.rlim_cur = most;
         setrlimit(RLIMIT_NOFILE, &files);
         cr_expect_not(started, "with %d descriptors", (int)extra);
-        cr_expect(has(err.text, "Too many open files"), "%s", err.text);
+        cr_expect(has(err.text, "Too many open files") || has(err.text, "is left for it"), "%s",
+                  err.text);
         cr_expect_eq(count_descriptors(false), before, "with %d descriptors", (int)extra);
     }
 }
