@@ -9,13 +9,11 @@
 
 static void write_help(struct strbuf *out)
 {
-    strbuf_puts(out, "Usage: pgbackup_exporter [FLAGS] [COMMAND [ARGUMENTS]]\n\n"
-                     "A Prometheus exporter that tells whether PostgreSQL could be restored from "
-                     "each of its pgBackRest repositories.\n\nCommands:\n");
-    for (const struct command *const *item = command_list; *item; item++)
-        strbuf_printf(out, "  %-14s %s\n", (*item)->name, (*item)->help);
-    strbuf_putc(out, '\n');
     settings_help(out);
+    strbuf_puts(out, "\nCommands:\n");
+    for (const struct command *const *item = command_list; *item; item++)
+        strbuf_printf(out, "  %s%s%s\n          %s\n", (*item)->name, *(*item)->arguments ? " " : "",
+                      (*item)->arguments, (*item)->help);
 }
 
 static void write_metrics(struct strbuf *out)
