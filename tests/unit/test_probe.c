@@ -137,25 +137,26 @@ Test(probe, a_failure_leaves_the_answer_alone)
     expect_only("before");
 }
 
-static int probe_status(const char *first, const char *second)
+/* Start the child as its parent does, with other arguments. */
+static void expect_refused(const char *operation, const char *argument)
 {
-    char program[] = "pgbackup_exporter";
-    char probe[] = "--probe";
-    char *operation = strdup(first);
-    char *argument = second ? strdup(second) : NULL;
-    char *const argv[] = {program, probe, operation, argument, NULL};
-    int status = probe_main(second ? 4 : 3, argv);
-    free(operation);
-    free(argument);
-    return status;
+    const char *const argv[] = {"/proc/self/exe", "--probe", operation, argument, NULL};
+    const char *const envp[] = {NULL};
+    const struct proc_spec spec = {.argv = argv, .envp = envp};
+    struct bound bound = bound_after(20000, -1);
+    struct proc_result result CLEANUP(proc_result_done) = {0};
+    cr_expect_not(proc_run(pool, &spec, &bound, &result, &err));
+    cr_expect_eq(result.exit_status, 2);
+    cr_expect_not_null(strstr(strbuf_text(&result.errors), "--probe OPERATION ARGUMENT"));
+    cr_expect_str_eq(strbuf_text(&result.output), "");
 }
 
 Test(probe, an_operation_that_does_not_exist_is_refused)
 {
-    cr_expect_eq(probe_status("remove", "/"), 2);
+    expect_refused("remove", "/");
 }
 
 Test(probe, an_operation_without_its_argument_is_refused)
 {
-    cr_expect_eq(probe_status("resolve", NULL), 2);
+    expect_refused("resolve", NULL);
 }
