@@ -17,21 +17,38 @@
 struct repository_env {
     char **items;
     size_t count;
-    struct text_list secrets; /* values that must never be shown (keys, passphrases, tokens) */
+    struct text_list secrets; /* what must never be shown: keys, passphrases, tokens, also in the
+                                 form in which an object store echoes them */
+    bool world_readable;      /* every user of this host may read the credentials file */
 };
 
 /*
  * The environment for one repository: its own options, every non-repository option of its stanza,
- * its credentials read now, fixed PATH, LC_ALL=C.UTF-8 and nothing else. A repository without a
- * lock-path of its own gets pgBackRest's default by saying nothing. ERR_CONFIG: credentials file
- * missing, unreadable, malformed or without a mapped name; the text names file and line, never a
- * value. Reads a local file. Released by repository_env_done().
+ * its credentials read now, fixed PATH, LC_ALL=C.UTF-8 and nothing else. An option that is given
+ * several times is a list; pgBackRest wants its values in one variable with ':' between them. A
+ * repository without a lock-path of its own gets pgBackRest's default by saying nothing.
+ *
+ * The credentials file must be a regular one of at most 64 KiB; a path that begins with
+ * $CREDENTIALS_DIRECTORY/ is looked up where systemd put it. ERR_CONFIG: it is missing, unreadable,
+ * malformed or without a mapped name; the text names file and line, never a value. ERR_MEMORY.
+ * Reads a local file. *ret is written on success only and released by repository_env_done().
  */
 bool repository_env(const struct stanza_repository *repository, struct repository_env *ret,
                     struct err *err) MUST_USE;
-void repository_env_done(struct repository_env *env); /* overwrites the secrets */
+void repository_env_done(struct repository_env *env); /* overwrites the values */
+
+/* Give one more option by pgBackRest's own name ("io-timeout"), in place of what it was. */
+bool repository_env_set(struct repository_env *env, const char *option, const char *value,
+                        struct err *err) MUST_USE;
+
+/* The same, unless the environment has the option already. */
+bool repository_env_default(struct repository_env *env, const char *option, const char *value,
+                            struct err *err) MUST_USE;
 
 /* Append text with each secret replaced by "***": for messages that pgbackrest echoes keys in. */
 void repository_redact(const struct repository_env *env, const char *text, struct strbuf *out);
+
+/* Whether the value of an option ("s3-key-secret", "cipher-pass") must never be shown. */
+bool repository_option_is_secret(const char *option);
 
 #endif
