@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -464,7 +465,8 @@ static void background_start(struct background *call)
     call->stop = eventfd(0, EFD_CLOEXEC);
     call->spec.argv = call->argv;
     call->spec.envp = NO_ENVIRONMENT;
-    call->spec.grace_ms = 50;
+    if (!call->spec.grace_ms)
+        call->spec.grace_ms = 50;
     cr_assert_eq(pthread_create(&call->thread, NULL, background_main, call), 0);
     call->pid = fifo_take(call);
     cr_assert_gt(call->pid, 1);
@@ -689,6 +691,42 @@ Test(proc_stuck, freeing_a_pool_does_not_wait_for_a_stuck_child)
     stuck_release(&stuck);
     waitpid(stuck.call.pid, NULL, 0); /* at the end of the program init would do this */
     pool_setup();                     /* for the teardown */
+}
+
+/* Tracers. */
+
+/* Pass signals on, and let the ended child wait a while before its parent may reap it. */
+static void trace_slowly(pid_t pid, int ready)
+{
+    siginfo_t info = {0};
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
+    if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0 || eventfd_write(ready, 1) < 0)
+        _exit(1);
+    while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0 && info.si_code == CLD_TRAPPED) {
+        waitid(P_PID, (id_t)pid, &info, WEXITED);
+        bool is_event = info.si_status > 0xFF; /* a stop of the tracer's own, not a signal */
+        ptrace(PTRACE_CONT, pid, NULL, is_event ? 0L : (long)info.si_status);
+    }
+    poll(NULL, 0, 100);
+    _exit(0);
+}
+
+Test(proc, a_tracer_that_sees_the_end_first_is_waited_for)
+{
+    struct background call = {.spec.grace_ms = 10000};
+    int ready = eventfd(0, EFD_CLOEXEC);
+    struct pollfd polled = {.fd = ready, .events = POLLIN};
+    background_start(&call);
+    pid_t tracer = fork();
+    if (tracer == 0)
+        trace_slowly(call.pid, ready);
+    cr_assert_eq(poll(&polled, 1, 10000), 1, "cannot trace the child");
+    background_stop(&call);
+    cr_expect_eq(call.err.code, ERR_STOPPED, "%s", call.err.text);
+    cr_expect_eq(call.result.signal, SIGTERM);
+    cr_expect_lt(call.result.duration_ms, 5000);
+    waitpid(tracer, NULL, 0);
+    close(ready);
 }
 
 /* Nothing is left. */
