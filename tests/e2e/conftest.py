@@ -1,5 +1,6 @@
 """Fixtures: the bed with real servers, and the exporter as a black box."""
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,8 @@ PROGRAM = Path(os.environ.get("PGBACKUP_EXPORTER", REPOSITORY / "build/release/p
 
 
 def pytest_configure(config):
+    # As Ctrl-C does: the fixtures stop their servers, which would outlive us otherwise.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.addinivalue_line("markers", "campaign: takes minutes; only in the full run")
 
 
