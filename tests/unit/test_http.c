@@ -644,7 +644,14 @@ Test(http, a_child_would_inherit_none_of_its_descriptors)
 
 Test(http, its_threads_take_no_signals)
 {
+    sigset_t none;
+    sigset_t after;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
     start((struct http_options){0});
+    pthread_sigmask(SIG_BLOCK, NULL, &after);
+    cr_expect_not(sigismember(&after, SIGTERM), "the caller's own signals are blocked");
+    poll(NULL, 0, 200); /* while a thread starts, the C library blocks all signals in it */
     DIR *folder = opendir("/proc/self/task");
     int threads = 0;
     for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {

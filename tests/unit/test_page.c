@@ -311,7 +311,7 @@ Test(page, ages_have_two_units_at_most)
 
 Test(page, what_is_no_time_is_never)
 {
-    static const double times[] = {0, -5, 1e300, (double)INFINITY, (double)NAN};
+    static const double times[] = {0, -5, 253402300800.0, 1e300, (double)INFINITY, (double)NAN};
     for (size_t i = 0; i < COUNT_OF(times); i++) {
         struct report *report = new_report();
         report_time(report, NULL, "When", times[i]);
