@@ -58,11 +58,13 @@ class Exporter:
         self.place = bed.place
         self.program = program
         self.process = Process(bed.place, name)
+        self._log_begin = 0
 
     def start(self, text, flags=()):
         """Start with this configuration file; returns when /metrics answers."""
         file = self.place.write(f"{self.process.name}.yml", text)
         program = self.place.copy_program(self.program)
+        self._log_begin = len(self.process.log_text())
         listen = f"--web.listen-address=127.0.0.1:{self.port}"
         self.process.start([program, f"--config.file={file}", listen, *flags])
         self.process.wait_ready(lambda: answers_ok(self.port, "/metrics"), 10)
@@ -75,7 +77,8 @@ class Exporter:
 
     @property
     def log(self):
-        return self.process.log_text()
+        """What it has logged since its last start."""
+        return self.process.log_text()[self._log_begin :]
 
     def sigterm_seconds(self):
         """Ask it to end with SIGTERM; how long that took."""

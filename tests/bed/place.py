@@ -63,8 +63,13 @@ class Place:
         return target
 
     def copy_program(self, program):
-        """A copy that the servers' account may run: a checkout under /root is closed to it."""
-        return shutil.copy(program, self.path("bin", Path(program).name))
+        """A copy that the servers' account may run: a checkout under /root is closed to it.
+
+        Replaced in one step, for an earlier copy may be running.
+        """
+        target = self.path("bin", Path(program).name)
+        part = shutil.copy(program, target.with_suffix(".part"))
+        return Path(part).rename(target)
 
     def environment(self):
         """Nothing of the caller's environment but this; the mark finds what a server left behind."""
