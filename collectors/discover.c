@@ -95,7 +95,8 @@ static bool read_default(struct settings *settings, const char *etc, struct pgba
 /* The folder conf.d that goes with a file; both defaults share ETC/pgbackrest/conf.d. */
 static void add_folder_path(const char *etc, const char *file, struct strbuf *out)
 {
-    size_t folder = (size_t)(strrchr(file, '/') - file);
+    const char *slash = strrchr(file, '/');
+    size_t folder = slash ? (size_t)(slash - file) : 0;
     bool old_default = strlen(etc) == folder && strncmp(etc, file, folder) == 0 &&
                        strcmp(file + folder, "/pgbackrest.conf") == 0;
     strbuf_add(out, file, folder);
@@ -108,7 +109,7 @@ bool discover_read(struct settings *settings, const char *etc, struct pgbackrest
     const char *named = settings->pgbackrest.config;
     bool sound =
         named ? add_file(settings, conf, named, NULL, err) : read_default(settings, etc, conf, err);
-    if (!sound)
+    if (!sound || !settings->pgbackrest.config)
         return false;
     struct strbuf folder CLEANUP(strbuf_done) = {0};
     add_folder_path(etc, settings->pgbackrest.config, &folder);

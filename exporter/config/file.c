@@ -59,11 +59,12 @@ bool config_file_read(const char *path, struct strbuf *ret, bool *missing, struc
     if (!S_ISREG(status.st_mode))
         return err_set(err, ERR_CONFIG, "%s is not a regular file", path);
 
-    struct strbuf text CLEANUP(strbuf_done) = {0};
-    if (!read_rest(descriptor, path, &text, err))
+    struct strbuf text = {0};
+    if (!read_rest(descriptor, path, &text, err)) {
+        strbuf_done(&text);
         return false;
+    }
+    text.limit = 0;
     *ret = text;
-    ret->limit = 0;
-    text = (struct strbuf){0};
     return true;
 }

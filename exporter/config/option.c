@@ -1,5 +1,6 @@
 #include "exporter/config/option.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -207,7 +208,7 @@ static bool set_integer(const struct option *option, void *field, const char *te
 static bool set_duration(const struct option *option, void *field, const char *text,
                          struct err *err)
 {
-    double seconds;
+    double seconds = 0;
     if (!option_parse_duration(text, &seconds, err))
         return false;
     if (!in_range(option, seconds))
@@ -232,6 +233,7 @@ static bool (*const setters[])(const struct option *, void *, const char *, stru
 
 bool option_set(const struct option *option, void *field, const char *text, struct err *err)
 {
+    assert(option->type < COUNT_OF(setters)); /* maps and sections have no text form */
     return setters[option->type](option, field, text, err);
 }
 

@@ -458,10 +458,12 @@ static bool tell_syntax(const struct parser *parser, const struct yaml_file *fil
 {
     void *iterator = NULL;
     const struct fy_diag_error *error = fy_diag_errors_iterate(parser->diag, &iterator);
-    if (!error)
-        return fy_diag_got_error(parser->diag);
-    problem_add(file->problems, "%s:%d:%d: %s", file->name, error->line, error->column, error->msg);
-    return true;
+    if (error)
+        problem_add(file->problems, "%s:%d:%d: %s", file->name, error->line, error->column,
+                    error->msg);
+    else if (fy_diag_got_error(parser->diag))
+        problem_add(file->problems, "%s: is not YAML", file->name);
+    return error || fy_diag_got_error(parser->diag);
 }
 
 static void walk_root(struct walk *walk, const struct option_table *table, void *base,
@@ -489,12 +491,12 @@ static bool walk_document(struct parser *parser, struct yaml_file *file,
 static void refuse_second(struct parser *parser, const struct yaml_file *file)
 {
     struct fy_document *second = fy_parse_load_document(parser->parser);
-    if (second)
-        problem_add(file->problems, "%s: holds more than one document (a line ---)", file->name);
-    if (second)
-        fy_parse_document_destroy(parser->parser, second);
-    else
+    if (!second) {
         tell_syntax(parser, file);
+        return;
+    }
+    problem_add(file->problems, "%s: holds more than one document (a line ---)", file->name);
+    fy_parse_document_destroy(parser->parser, second);
 }
 
 /* Bytes that no text of ours may hold; libfyaml's own complaint would not say where. */

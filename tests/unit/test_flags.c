@@ -23,6 +23,10 @@ static const struct option group_rows[] = {
      .sources = OPTION_EVERYWHERE,
      .fallback = "default",
      .offset = offsetof(struct subject, list)},
+    {.key = "variable-only",
+     .type = OPTION_TEXT,
+     .sources = OPTION_IN_ENVIRONMENT,
+     .offset = offsetof(struct subject, text)},
     {.key = "file-only", .type = OPTION_TEXT, .offset = offsetof(struct subject, text)},
 };
 static const struct option_table group_table = {group_rows, COUNT_OF(group_rows), 0};
@@ -147,6 +151,15 @@ Test(flags, an_unknown_one_is_told_with_what_was_meant_and_without_its_value)
                              "-x: unknown flag; --help lists all\n"
                              "--no-help: unknown flag; did you mean --help?\n"
                              "--a.file-only: unknown flag; --help lists all");
+}
+
+Test(flags, what_only_a_variable_can_say_is_no_flag)
+{
+    READ("--a.variable-only=x");
+    cr_expect_str_eq(told(), "--a.variable-only: unknown flag; --help lists all");
+    setenv("TEST_A_VARIABLE_ONLY", "y", 1);
+    READ("--a.yes");
+    cr_expect_str_eq(subject.text, "y");
 }
 
 Test(flags, a_missing_value_is_told)
