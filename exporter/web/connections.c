@@ -12,7 +12,7 @@
 #include "exporter/base/clock.h"
 
 #define LOOK_EVERY_MS 1000
-#define STACK_SIZE    (256 * 1024)
+#define STACK_SIZE    ((size_t)256 * 1024)
 
 struct connection {
     LIST_ENTRY(connection) link;

@@ -148,6 +148,7 @@ static void fill(const struct http_server *server, const char *method, const cha
  * body means nothing to us, but it is read to its end: closing early would reset the connection
  * and the client might never see the answer.
  */
+/* NOLINTNEXTLINE(readability-function-size): the parameters are MHD's. */
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *path,
                               const char *method, UNUSED const char *version,
                               UNUSED const char *body, size_t *body_size, void **request)

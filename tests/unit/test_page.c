@@ -1,6 +1,5 @@
 #include "exporter/web/page.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -273,83 +272,12 @@ Test(page, what_is_unknown_never_has_the_colour_of_good)
     free(html);
 }
 
-/* Content of a report */
-
-Test(page, facts_show_times_as_utc_with_their_age)
-{
-    struct report *report = new_report();
-    report_time(report, NULL, "Last full backup", NOW - 3 * HOUR - 12 * 60);
-    report_time(report, NULL, "Last drill", 0);
-    report_fact(report, NULL, "Stored", "%d GiB", 12);
-    struct page_target target = sound("backups", "main/repo1", report);
-    char *html = render(&target, 1);
-    cr_expect(has(html, "<dt>Last full backup</dt><dd><time datetime=\"2026-11-22T17:18:00Z\">"
-                        "2026-11-22 17:18:00 UTC</time> <span class=\"age\">(3 h 12 min ago)"));
-    cr_expect(has(html, "<dt>Last drill</dt><dd>never</dd>"));
-    cr_expect(has(html, "<dt>Stored</dt><dd>12 GiB</dd>"));
-    free(html);
-}
-
-Test(page, ages_have_two_units_at_most)
-{
-    static const struct {
-        double age;
-        const char *words;
-    } cases[] = {
-        {0, "(0 s ago)"},         {0.7, "(0 s ago)"},
-        {59, "(59 s ago)"},       {60, "(1 min ago)"},
-        {61, "(1 min 1 s ago)"},  {HOUR, "(1 h ago)"},
-        {DAY + 5, "(1 d ago)"},   {400 * DAY + 2 * HOUR, "(400 d 2 h ago)"},
-        {-90, "(in 1 min 30 s)"},
-    };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct report *report = new_report();
-        report_time(report, NULL, "When", NOW - cases[i].age);
-        expect_page(sound("wal", "x", report), "", cases[i].words);
-    }
-}
-
-Test(page, what_is_no_time_is_never)
-{
-    static const double times[] = {0, -5, 253402300800.0, 1e300, (double)INFINITY, (double)NAN};
-    for (size_t i = 0; i < COUNT_OF(times); i++) {
-        struct report *report = new_report();
-        report_time(report, NULL, "When", times[i]);
-        expect_page(sound("wal", "x", report), "", "<dt>When</dt><dd>never</dd>");
-    }
-}
-
-Test(page, a_step_shows_its_command)
-{
-    struct report *report = new_report();
-    report_step(report, NULL, "Take a backup now.", "pgbackup_exporter run -- backup");
-    expect_page(sound("wal", "x", report), "",
-                "<li>Take a backup now.<pre><code>pgbackup_exporter run -- backup</code></pre>");
-}
-
-Test(page, a_detail_is_folded_away_whole)
-{
-    struct report *report = new_report();
-    report_detail(report, NULL, "What pgbackrest said", "line 1\nline 2");
-    expect_page(
-        sound("wal", "x", report), "",
-        "<details><summary>What pgbackrest said</summary><pre>line 1\nline 2</pre></details>");
-}
+/* Cards */
 
 Test(page, of_a_long_error_the_first_line_is_shown_and_the_whole_is_folded_away)
 {
     struct page_target target = failed("main/repo1", "first\nsecond", NULL);
     expect_page(target, "could not be looked at: first ...</li>", "<pre>first\nsecond</pre>");
-}
-
-Test(page, events_are_a_table_with_headings)
-{
-    struct report *report = new_report();
-    report_event(report, NULL, "full", "20261122-020000F", NOW - DAY, NOW - DAY + 125);
-    expect_page(sound("wal", "x", report), "",
-                "<th scope=\"row\">full</th><td>20261122-020000F</td><td><time datetime=\"2026-11-"
-                "21T20:30:00Z\">2026-11-21 20:30:00 UTC</time> <span class=\"age\">(1 d ago)</span>"
-                "</td><td class=\"number\">2 min 5 s</td>");
 }
 
 Test(page, a_card_takes_the_title_of_the_only_group)
@@ -361,21 +289,6 @@ Test(page, a_card_takes_the_title_of_the_only_group)
     cr_expect(has(html, "<h3>repo2 r2 (s3)</h3>"));
     cr_expect_not(has(html, "<h4>"));
     cr_expect(has(html, "<p class=\"origin\">backups main/repo2, looked at 5 s ago</p>"));
-    free(html);
-}
-
-Test(page, groups_in_groups_have_headings_that_descend)
-{
-    struct report *report = report_saying(GRADE_OK, "fine");
-    struct report_item *group = NULL;
-    for (int i = 0; i < 5; i++) {
-        group = report_group(report, group, "deeper");
-        report_verdict(report, group, GRADE_OK, "fine");
-    }
-    struct page_target target = sound("verdict", "main", report);
-    char *html = render(&target, 1);
-    cr_expect(has(html, "<h4>") && has(html, "<h5>") && has(html, "<h6>"));
-    cr_expect_not(has(html, "<h7>"));
     free(html);
 }
 
@@ -467,14 +380,6 @@ Test(page, every_text_from_outside_is_escaped_wherever_it_stands)
     strbuf_done(&out);
 }
 
-Test(page, characters_that_turn_the_direction_of_writing_are_replaced)
-{
-    struct report *report = new_report();
-    report_step(report, NULL, "", "rm \xE2\x80\xAE/ fr- \xE2\x81\xA6x\xD8\x9C \xE2\x82\xAC");
-    expect_page(sound("wal", "x", report), "",
-                "<code>rm \xEF\xBF\xBD/ fr- \xEF\xBF\xBDx\xEF\xBF\xBD \xE2\x82\xAC</code>");
-}
-
 Test(page, it_needs_no_script_and_nothing_from_elsewhere)
 {
     struct page_target target = sound("wal", "main/repo1", report_saying(GRADE_OK, "no gap"));
@@ -506,54 +411,6 @@ Test(page, running_out_of_room_shows_as_a_failure)
         strbuf_done(&out);
     }
     strbuf_done(&whole);
-}
-
-/* From a status of the poller */
-
-static const struct collector wal = {.name = "wal"};
-
-Test(page, a_status_without_a_run_is_one_that_has_not_been_looked_at)
-{
-    char name[] = "main/repo1";
-    struct poller_status status = {.collector = &wal, .target = name, .running_s = 2};
-    struct page_target target = page_target_of(&status, "stanza", 1000);
-    cr_expect_not(target.has_run);
-    cr_expect_str_eq(target.collector, "wal");
-    cr_expect_str_eq(target.target, "main/repo1");
-    cr_expect_str_eq(target.group, "");
-    cr_expect_eq(target.running_s, 2);
-}
-
-Test(page, a_status_brings_its_run_and_the_last_good_one_before_it)
-{
-    char name[] = "main/repo1";
-    struct label labels[] = {{"stanza", "main"}, {NULL, NULL}};
-    struct report *now = new_report();
-    struct report *then = new_report();
-    struct snapshot good = {.started_at = 100, .report = then};
-    struct snapshot newest = {.labels = labels,
-                              .outcome = RUN_DOWN,
-                              .error = {.code = ERR_CONNECT, .text = "refused"},
-                              .started_at = 200,
-                              .duration_s = 0.5,
-                              .expires_ms = 5000,
-                              .report = now,
-                              .last_good = &good};
-    struct poller_status status = {
-        .collector = &wal, .target = name, .failures = 7, .combines = true, .snapshot = &newest};
-
-    struct page_target target = page_target_of(&status, "stanza", 4999);
-    cr_expect(target.has_run && target.current && target.leads);
-    cr_expect_str_eq(target.group, "main");
-    cr_expect_eq(target.outcome, RUN_DOWN);
-    cr_expect_str_eq(target.error, "refused");
-    cr_expect_eq(target.started_at, 200);
-    cr_expect_eq(target.duration_s, 0.5);
-    cr_expect_eq(target.failures, 7);
-    cr_expect_eq(target.report, now);
-    cr_expect_eq(target.last_good_at, 100);
-    cr_expect_eq(target.last_good_report, then);
-    cr_expect_not(page_target_of(&status, "stanza", 5000).current);
 }
 
 /* Whole pages. UPDATE_GOLDEN=1 in the environment writes them anew. */
