@@ -326,22 +326,23 @@ static struct child *child_new(const char *key)
     return child;
 }
 
-/* Start the program and take it into the pool. */
-static bool start_child(struct run *run, int output, int errors, struct err *err)
+/* Start the program and take it into the pool; NULL when it did not start. */
+static struct child *start_child(struct run *run, int output, int errors, struct err *err)
 {
     struct child *child = child_new(run->spec->key ? run->spec->key : "");
-    if (!child)
-        return err_memory(err);
+    if (!child) {
+        err_memory(err);
+        return NULL;
+    }
     unsigned kills = pool_kills(run->pool);
     run->started_ms = clock_monotonic_ms();
     if (!spawn(run->spec, output, errors, &child->pid, err)) {
         free(child);
-        return false;
+        return NULL;
     }
     pool_add(run->pool, child, kills);
-    run->child = child;
     run->result->started = true;
-    return true;
+    return child;
 }
 
 /* Kill a child that nobody can wait for; the next look at the stuck ones reaps it. */
@@ -356,8 +357,9 @@ static bool run_start(struct run *run, struct err *err)
 {
     struct pipe_ends output CLEANUP(pipe_ends_close) = {-1, -1};
     struct pipe_ends errors CLEANUP(pipe_ends_close) = {-1, -1};
-    if (!pipe_ends_open(&output, err) || !pipe_ends_open(&errors, err) ||
-        !start_child(run, output.write, errors.write, err))
+    if (pipe_ends_open(&output, err) && pipe_ends_open(&errors, err))
+        run->child = start_child(run, output.write, errors.write, err);
+    if (!run->child)
         return false;
     run->pidfd = pidfd_open(run->child->pid, 0);
     if (run->pidfd < 0)

@@ -74,7 +74,7 @@ size_t proc_pool_stuck(struct proc_pool *pool);
  * pipe: a grandchild that keeps the pipe open is ended with the group and does not delay the call.
  * What else is left in the group is killed too.
  * Blocks for at most the bound's rest + 2 * grace_ms. Safe from any thread; the process must have
- * descriptors 0 to 2 open, and neither ignore SIGCHLD nor reap children it does not know (wait(-1)).
+ * descriptors 0 to 2 open and neither ignore SIGCHLD nor reap children it does not know (wait(-1)).
  */
 bool proc_run(struct proc_pool *pool, const struct proc_spec *spec, const struct bound *bound,
               struct proc_result *result, struct err *err) MUST_USE;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "exporter/base/strbuf.h"
 #include "exporter/base/utf8.h"
 
 static struct err err;
@@ -11,12 +12,12 @@ static struct err err;
 /* count times the character, as a string of its own. */
 static char *repeated(const char *character, size_t count)
 {
-    size_t width = strlen(character);
-    char *text = calloc(count * width + 1, 1);
-    cr_assert_not_null(text);
+    struct strbuf text = {0};
     for (size_t i = 0; i < count; i++)
-        memcpy(text + i * width, character, width);
-    return text;
+        strbuf_puts(&text, character);
+    char *whole = strbuf_steal(&text);
+    cr_assert_not_null(whole);
+    return whole;
 }
 
 static void free_text(char **text)

@@ -19,6 +19,7 @@ static int own_stderr = -1;
 static void capture(void)
 {
     catcher = memfd_create("stderr", MFD_CLOEXEC);
+    cr_assert_eq(fcntl(catcher, F_SETFL, O_APPEND), 0); /* as threads write at one position */
     own_stderr = dup(STDERR_FILENO);
     cr_assert_eq(dup2(catcher, STDERR_FILENO), STDERR_FILENO);
 }
