@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "collectors/backup_summary.h"
 #include "collectors/backups_report.h"
-#include "collectors/model/backup_summary.h"
 #include "collectors/model/reason.h"
 #include "collectors/pgbackrest.h"
 #include "exporter/schedule/collector.h"

@@ -33,6 +33,6 @@ struct backups_observation {
 /* The stanza in the catalogue; NULL when it was never read. */
 const struct info_stanza *backups_observation_stanza(const struct backups_observation *observation);
 
-void backups_observation_free(void *observation); /* takes NULL */
+void backups_observation_free(void *opaque); /* takes NULL */
 
 #endif

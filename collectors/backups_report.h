@@ -4,7 +4,7 @@
 #ifndef COLLECTORS_BACKUPS_REPORT_H
 #define COLLECTORS_BACKUPS_REPORT_H
 
-#include "collectors/model/backup_summary.h"
+#include "collectors/backup_summary.h"
 #include "collectors/parse/info.h"
 #include "collectors/settings.h"
 #include "exporter/base/err.h"

@@ -1,4 +1,4 @@
-#include "collectors/model/backup_summary.h"
+#include "collectors/backup_summary.h"
 
 #include <string.h>
 

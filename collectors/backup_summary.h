@@ -4,8 +4,8 @@
  * Pure. Only backups of the database that is served now count: after a stanza-upgrade those of the
  * old cluster restore the old cluster. A type never stands for another one.
  */
-#ifndef COLLECTORS_MODEL_BACKUP_SUMMARY_H
-#define COLLECTORS_MODEL_BACKUP_SUMMARY_H
+#ifndef COLLECTORS_BACKUP_SUMMARY_H
+#define COLLECTORS_BACKUP_SUMMARY_H
 
 #include <stdbool.h>
 #include <stddef.h>
