@@ -385,6 +385,32 @@ Test(archiver_server, demoted_primary_is_quiet_about_its_old_archiving)
     assert_verdict(found.report, GRADE_NONE, "a standby");
 }
 
+Test(archiver_server, failure_of_a_former_primary_is_not_failing_now)
+{
+    start("on", "/bin/false");
+    fill_a_segment();
+    private_postgres_await(&server, "SELECT failed_count > 0 FROM pg_stat_archiver", "t");
+    private_postgres_run(&server, "ALTER SYSTEM SET archive_command = ''"); /* a stop would retry */
+    private_postgres_run(&server, "SELECT pg_reload_conf()");
+    restart_as_standby("on");
+    struct collection found CLEANUP(collection_done);
+    collect_from(server.conninfo, &found);
+    cr_assert(found.seen->last_failed_at > found.seen->last_archived_at);
+    cr_assert(!found.seen->failing);
+    assert_absent(&found, "pg_stat_archiver_last_failed_timestamp_seconds{stanza=\"main\"}");
+}
+
+Test(archiver_server, promoted_standby_is_on_its_new_timeline)
+{
+    start("on", "/bin/true");
+    restart_as_standby("on");
+    private_postgres_run(&server, "SELECT pg_promote()");
+    struct collection found CLEANUP(collection_done);
+    collect_from(server.conninfo, &found);
+    cr_assert(!found.seen->in_recovery);
+    cr_assert_eq(found.seen->timeline, 2);
+}
+
 Test(archiver_server, standby_that_always_archives_is_watched)
 {
     start("always", "/bin/true");
