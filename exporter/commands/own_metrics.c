@@ -41,8 +41,8 @@ const struct metric_desc own_metrics[] = {
     [SUCCESS] =
         {
             .name = "pgbackup_collector_success",
-            .help = "1 when the last collection worked, also when it found its target down; 0 when "
-                    "the exporter itself failed.",
+            .help = "Whether the last collection worked: 1 also when it found its target down, 0 "
+                    "when the exporter itself failed.",
             PER_TARGET,
         },
     [DURATION] =
@@ -84,7 +84,7 @@ const struct metric_desc own_metrics[] = {
     [RELOAD_SUCCESSFUL] =
         {
             .name = "pgbackup_config_last_reload_successful",
-            .help = "1 when the last attempt to read the configuration worked; 0 while an earlier "
+            .help = "Whether the last attempt to read the configuration worked; 0 while an earlier "
                     "one is kept.",
         },
     [RELOAD_TIME] =

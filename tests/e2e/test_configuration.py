@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import pytest
+from conftest import REPOSITORY
 from exporter import FAST, configuration
 from process import free_port
 
@@ -152,6 +153,12 @@ def test_help_version_and_reference_pages(program, bed):
         assert word in say("--help").replace("[no-]", "no-")
     assert "pg_stat_archiver_failed_count" in say("--dump-docs=metrics")
     assert "repositories" in say("--dump-docs=configuration")
+
+
+@pytest.mark.parametrize("page", ["configuration", "metrics"])
+def test_the_reference_pages_do_not_lag_behind(program, bed, page):
+    written = (REPOSITORY / "docs" / f"{page}.md").read_text()
+    assert written == bed.place.run([program, f"--dump-docs={page}"]).stdout, "run make docs"
 
 
 @pytest.mark.parametrize("flag", ["--web.config.file=/x", "--no-such-flag", "--log.level=loud"])

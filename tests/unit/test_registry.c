@@ -13,8 +13,8 @@ Test(registry, every_descriptor_is_a_sound_metric)
     struct err err = {0};
     for (const struct collector *const *item = collector_registry; *item; item++) {
         for (size_t i = 0; i < (*item)->metric_count; i++)
-            cr_expect(metric_desc_check(&(*item)->metrics[i], &err), "%s: %s", (*item)->name,
-                      err.text);
+            cr_expect(metric_desc_check_target(&(*item)->metrics[i], (*item)->labels, &err),
+                      "%s: %s", (*item)->name, err.text);
     }
     for (size_t i = 0; i < own_metric_count; i++)
         cr_expect(metric_desc_check(&own_metrics[i], &err), "%s", err.text);
