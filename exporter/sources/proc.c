@@ -254,7 +254,10 @@ static void pipe_ends_close(struct pipe_ends *ends)
     close_fd(&ends->write);
 }
 
-/* A pipe whose reading end, ours, does not block. */
+/*
+ * A pipe whose reading end, ours, does not block: a child can take bytes back out of it (by
+ * /proc/self/fd) after poll() has promised them to us.
+ */
 static bool pipe_ends_open(struct pipe_ends *ret, struct err *err)
 {
     int ends[2];

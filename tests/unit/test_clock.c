@@ -49,6 +49,7 @@ Test(clock, a_huge_bound_is_the_most_that_poll_takes)
     struct bound endless = bound_after(INT64_MAX, -1);
     cr_expect_eq(bound_remaining_ms(&weeks), INT_MAX);
     cr_expect_eq(bound_remaining_ms(&endless), INT_MAX);
+    cr_expect_eq(endless.deadline_ms, INT64_MAX);
 }
 
 Test(clock, a_bound_without_descriptor_is_never_stopped)

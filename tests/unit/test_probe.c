@@ -5,23 +5,58 @@
 #include "exporter/sources/probe.h"
 
 #include <criterion/criterion.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 static struct proc_pool *pool;
 static struct probe_addresses addresses;
 static struct err err;
 
+/* The answer about a host that needs no resolver, as bytes; how many. */
+static size_t sound_answer(char *bytes, size_t size)
+{
+    char *const argv[] = {strdup("x"), strdup("--probe"), strdup("resolve"), strdup("127.0.0.1"),
+                          NULL};
+    int memory = memfd_create("answer", MFD_CLOEXEC);
+    int own_output = dup(STDOUT_FILENO);
+    dup2(memory, STDOUT_FILENO);
+    if (probe_main(4, argv) != 0)
+        _exit(1);
+    dup2(own_output, STDOUT_FILENO);
+    ssize_t length = pread(memory, bytes, size, 0);
+    return length > 0 ? (size_t)length : 0;
+}
+
+/* Answers that are nearly sound. */
+static void answer_wrong(const char *host)
+{
+    char bytes[8192] = "";
+    size_t length = sound_answer(bytes, sizeof bytes);
+    if (strcmp(host, "short.test") == 0)
+        length--;
+    if (strcmp(host, "long.test") == 0)
+        length++;
+    if (strcmp(host, "foreign.test") == 0)
+        bytes[0] ^= 1;
+    _exit(write(STDOUT_FILENO, bytes, length) == (ssize_t)length ? 0 : 1);
+}
+
 /* Hosts for which the child misbehaves as a resolver or a broken program may. */
 static void misbehave(const char *host)
 {
+    static const char *const wrong[] = {"sound.test", "short.test", "long.test", "foreign.test"};
     if (strcmp(host, "hangs.test") == 0) {
         for (;;)
             pause();
     }
-    if (strcmp(host, "half.test") == 0)
-        _exit(write(STDOUT_FILENO, "borp", 4) == 4 ? 0 : 1);
     if (strcmp(host, "crashes.test") == 0)
         abort();
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        if (strcmp(host, wrong[i]) == 0)
+            answer_wrong(host);
+    }
 }
 
 __attribute__((constructor)) static void be_the_probe(int argc, char **argv)
@@ -116,25 +151,68 @@ Test(probe, a_stop_is_told_as_a_stop)
     close(ends[0]);
 }
 
-Test(probe, half_an_answer_is_none)
+Test(probe, a_whole_answer_is_taken)
 {
-    cr_assert_not(resolve_within("half.test", 20000));
+    cr_assert(resolve_within("sound.test", 20000), "%s", err.text);
+    expect_only("127.0.0.1");
+}
+
+static void expect_no_answer(const char *host)
+{
+    addresses = (struct probe_addresses){.count = 1, .text = {"before"}};
+    cr_expect_not(resolve_within(host, 20000));
     cr_expect_eq(err.code, ERR_PROTOCOL);
-    cr_expect_str_eq(err.text,
-                     "cannot resolve half.test: the probe resolve gave 4 bytes that are no answer");
+    cr_expect_not_null(strstr(err.text, "bytes that are no answer"), "%s", err.text);
+    expect_only("before");
+}
+
+Test(probe, an_answer_without_its_last_byte_is_none)
+{
+    expect_no_answer("short.test");
+}
+
+Test(probe, an_answer_with_a_byte_more_is_none)
+{
+    expect_no_answer("long.test");
+}
+
+Test(probe, an_answer_of_something_else_is_none)
+{
+    expect_no_answer("foreign.test");
 }
 
 Test(probe, a_child_that_crashes_is_told_as_such)
 {
     cr_assert_not(resolve_within("crashes.test", 20000));
     cr_expect_eq(err.code, ERR_EXIT);
+    cr_expect_not_null(strstr(err.text, "cannot resolve crashes.test: "), "%s", err.text);
 }
 
-Test(probe, a_failure_leaves_the_answer_alone)
+/* Let /etc/hosts be this text, for this process and its children only. */
+static void hosts_are(const char *text)
 {
-    addresses = (struct probe_addresses){.count = 1, .text = {"before"}};
-    cr_assert_not(resolve_within("half.test", 20000));
-    expect_only("before");
+    char path[] = "/tmp/hosts.XXXXXX";
+    int fd = mkstemp(path);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    cr_assert_eq(unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)), 0,
+                 "needs root or user namespaces");
+    cr_assert_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    cr_assert_eq(mount(path, "/etc/hosts", NULL, MS_BIND, NULL), 0);
+    unlink(path);
+}
+
+Test(probe, addresses_beyond_the_most_are_left_out)
+{
+    struct strbuf hosts CLEANUP(strbuf_done) = {0};
+    for (int i = 0; i < PROBE_ADDRESS_MAX + 4; i++)
+        strbuf_printf(&hosts, "192.0.2.%d many.test\n", 100 + i);
+    hosts_are(strbuf_text(&hosts));
+    cr_assert(resolve_within("many.test", 20000), "%s", err.text);
+    cr_expect_eq(addresses.count, PROBE_ADDRESS_MAX);
+    for (size_t i = 0; i < addresses.count; i++)
+        cr_expect_eq(strncmp(addresses.text[i], "192.0.2.1", 9), 0, "%s", addresses.text[i]);
 }
 
 /* Start the child as its parent does, with other arguments. */

@@ -239,6 +239,18 @@ Test(proc, a_flood_that_ignores_term_and_broken_pipes_is_ended_too)
     cr_expect_eq(result.signal, SIGKILL);
 }
 
+Test(proc, a_program_that_wrote_too_much_has_the_grace_to_clean_up)
+{
+    const struct proc_spec spec = {.argv = SHELL("trap '' PIPE; trap 'sleep 0.1; exit 63' TERM; "
+                                                 "while :; do printf %4096s x; done 2>/dev/null"),
+                                   .envp = NO_ENVIRONMENT,
+                                   .output_limit = 10000,
+                                   .grace_ms = 10000};
+    cr_assert_not(run_for(&spec, 20000));
+    cr_expect_eq(err.code, ERR_TOO_BIG);
+    cr_expect(result.exited && result.exit_status == 63);
+}
+
 Test(proc, error_output_beyond_its_limit_is_dropped_and_no_error)
 {
     const struct proc_spec spec = {.argv = SHELL("head -c 1M /dev/zero >&2; echo done"),
@@ -310,6 +322,13 @@ Test(proc, nothing_starts_after_the_deadline)
 Test(proc, an_endless_flood_of_error_output_does_not_outlast_the_deadline)
 {
     cr_assert_not(run_shell("exec cat /dev/zero >&2", 300));
+    cr_expect_eq(err.code, ERR_TIMEOUT);
+    cr_expect_lt(result.duration_ms, 5000);
+}
+
+Test(proc, a_child_that_takes_its_output_back_does_not_outlast_the_deadline)
+{
+    cr_assert_not(run_shell("(while :; do echo x; done) & cat </proc/self/fd/1 >/dev/null", 500));
     cr_expect_eq(err.code, ERR_TIMEOUT);
     cr_expect_lt(result.duration_ms, 5000);
 }
@@ -767,20 +786,27 @@ Test(proc, ten_thousand_failed_starts_leave_no_descriptor)
     cr_expect_eq(err.code, ERR_SYSTEM);
 }
 
+/* Use all descriptors up but `spare`; the last one taken. */
+static int leave_descriptors(int spare)
+{
+    int last = -1;
+    for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;)
+        last = fd;
+    for (; spare > 0; spare--)
+        close(last--);
+    return last;
+}
+
 Test(proc, without_descriptors_it_fails_with_a_reason_and_leaves_nothing)
 {
-    cr_assert(run_shell("true", 10000));
-    size_t before = open_descriptors();
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    for (rlim_t spare = 0; spare <= 5; spare++) {
-        struct rlimit low = {.rlim_cur = (rlim_t)before - 3 + spare, .rlim_max = limit.rlim_max};
-        setrlimit(RLIMIT_NOFILE, &low);
-        proc_result_done(&result);
-        bool sound = run_shell("true", 10000);
-        setrlimit(RLIMIT_NOFILE, &limit);
-        cr_expect(sound || err.code == ERR_SYSTEM, "%s", err.text);
-        cr_expect_eq(open_descriptors(), before);
+    enum { NEEDED = 5 }; /* two pipes and a pidfd */
+    struct rlimit limit = {.rlim_cur = 200, .rlim_max = 200};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    int last = leave_descriptors(0);
+    for (int spare = 0; spare <= NEEDED; close(last--), spare++) {
+        err = (struct err){0};
+        cr_expect_eq(run_shell("true", 10000), spare == NEEDED);
+        cr_expect_eq(err.code, spare == NEEDED ? ERR_NONE : ERR_SYSTEM, "%s", err.text);
         cr_expect(none_stuck_soon());
     }
 }
