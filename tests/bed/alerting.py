@@ -8,7 +8,7 @@ from process import Process
 from web import answers_ok
 
 ALERTS = Path(__file__).resolve().parents[2] / "alerts"
-READY_SECONDS = 30
+READY_SECONDS = 60
 
 PROMETHEUS = """\
 global:

@@ -66,7 +66,7 @@ class Postgres:
 
     def start(self):
         self.process.start([self.programs / "postgres", "-D", self.data])
-        self.process.wait_ready(self.accepts_connections, 20)
+        self.process.wait_ready(self.accepts_connections, 60)
 
     def accepts_connections(self):
         ready = [self.programs / "pg_isready", "-q", "-h", self.socket, "-p", self.port]

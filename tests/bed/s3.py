@@ -71,7 +71,7 @@ class S3:
         )
 
     def wait_ready(self):
-        self.process.wait_ready(self.answers, 20)
+        self.process.wait_ready(self.answers, 60)
 
     def start(self):
         self.launch()
