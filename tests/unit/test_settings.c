@@ -274,6 +274,9 @@ static const struct {
      "c.yml:4:20: repositories[1].name: \"nas\" is already the name of repositories[0]"},
     {CONFIG "repositories: [{key: 257}]\n",
      "c.yml:2:22: repositories[0].key: \"257\" is not a whole number from 1 to 256"},
+    {CONFIG "repositories: [{name: x}, {name: y}]\n",
+     "c.yml:2:17: repositories[0]: needs the key \"key\"\n"
+     "c.yml:2:28: repositories[1]: needs the key \"key\""},
     {CONFIG "repositories: [{name: x}]\n", "c.yml:2:17: repositories[0]: needs the key \"key\""},
     {CONFIG "repositories:\n  - key: 1\n    objectives: {full: 27x}\n",
      "c.yml:4:24: repositories[0].objectives.full: \"27x\" is not a duration (a number with s, m, "
