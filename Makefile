@@ -116,5 +116,19 @@ format:
 format-check:
 	$(Q)clang-format --dry-run --Werror $(OUR_C)
 
+.PHONY: install uninstall
+## make install       into DESTDIR and PREFIX: the program, the alert rules, the documents
+install: $(PROGRAM)
+	$(Q)install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/pgbackup_exporter
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/pgbackup_exporter/alerts alerts/*.yml
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/pgbackup_exporter README.md LICENSE docs/*.md
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/pgbackup_exporter/runbooks docs/runbooks/*.md
+
+## make uninstall     what install put there
+uninstall:
+	$(Q)rm -f $(DESTDIR)$(PREFIX)/bin/pgbackup_exporter
+	$(Q)rm -rf $(DESTDIR)$(PREFIX)/share/pgbackup_exporter $(DESTDIR)$(PREFIX)/share/doc/pgbackup_exporter
+
+## make clean         remove what was built
 clean:
 	$(Q)rm -rf build
