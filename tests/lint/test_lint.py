@@ -13,6 +13,7 @@ SOUND = {
     "collectors/list.def": "COLLECTOR(archiver)\nCOLLECTOR(backups)\nCOLLECTOR(verdict)\n",
     "collectors/archiver.c": '#include "collectors/archiver.h"\n#include "exporter/schedule/collector.h"\n',
     "collectors/archiver.h": "struct archiver;\n",
+    "collectors/archiver_report.c": '#include "collectors/archiver.h"\n',
     "collectors/backups.c": '#include "collectors/backups.h"\n#include "collectors/parse/info.h"\n',
     "collectors/backups.h": '#include "collectors/model/catalogue.h"\n',
     "collectors/verdict.c": '#include "collectors/archiver.h"\n#include "collectors/backups.h"\n',
@@ -45,6 +46,11 @@ PLANTED = {
     "collector_includes_the_poller": ("collectors/backups.c", '#include "exporter/schedule/poller.h"', "is above"),
     "collector_includes_another": ("collectors/backups.c", '#include "collectors/archiver.h"', "includes no other"),
     "header_of_a_collector_too": ("collectors/backups.h", '#include "collectors/archiver.h"', "includes no other"),
+    "collector_includes_a_part_of_another": (
+        "collectors/backups.c",
+        '#include "collectors/archiver_report.h"',
+        "includes no other",
+    ),
     "program_knows_a_collector": ("exporter/web/http.h", '#include "collectors/archiver.h"', "must not know"),
     "model_reads_json": ("collectors/model/catalogue.h", '#include "exporter/sources/json.h"', "is pure"),
     "parser_talks_to_postgres": ("collectors/parse/info.h", '#include "exporter/sources/pg.h"', "is pure"),
@@ -57,6 +63,7 @@ PLANTED = {
     "path_not_from_the_root": ("exporter/sources/json.c", '#include "json.h"', "is not a path from the root"),
     "folder_without_a_level": ("exporter/cellar/wine.c", '#include "exporter/base/err.h"', "no level is known"),
     "module_without_a_test": ("exporter/sources/proc.c", "", "has no tests/unit/test_proc.c"),
+    "namesake_by_its_first_letters_only": ("collectors/backupstore.c", "", "has no tests/unit/test_backupstore.c"),
     "test_of_a_namesake": ("exporter/commands/json.c", "", "has no tests/unit/test_json.c"),
     "header_that_needs_another": ("exporter/web/page.h", "size_t page_size(struct http *http);", "does not compile alone"),
 }
@@ -84,6 +91,7 @@ def test_layers_of_a_sound_house_have_no_finding(tmp_path):
 def test_layers_find_what_was_planted(tmp_path, name):
     path, text, words = PLANTED[name]
     needed = {"exporter/config/yaml.h": "", "exporter/sources/pg.h": "", "exporter/commands/json.h": ""}
+    needed["collectors/archiver_report.h"] = ""
     build(tmp_path, {**SOUND, **needed})
     build(tmp_path, {path: f"{text}\n{SOUND.get(path, '')}"})
     done = check_layers(tmp_path, **({} if "compile" in words else {"compiler": ""}))
