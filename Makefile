@@ -49,7 +49,8 @@ PROGRAM := $(BUILD)/pgbackup_exporter
 all: $(PROGRAM)
 
 help:
-	@sed -n 's/^## //p' Makefile
+	@echo 'make               build $(PROGRAM)'
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 $(PROGRAM): $(BUILD)/exporter/main.o $(BUILD)/libpgbackup.a
 	$(SAY) LINK $@

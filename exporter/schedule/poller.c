@@ -675,11 +675,12 @@ void poller_free(struct poller *poller)
     free(poller);
 }
 
-static void describe(const struct worker *worker, int64_t now_ms, struct poller_status *status)
+static bool describe(const struct worker *worker, int64_t now_ms, struct poller_status *status)
 {
     *status = (struct poller_status){
         .collector = worker->collector,
         .target = strdup(worker->target.name),
+        .labels = label_list_copy(worker->target.labels),
         .failures = worker->failures,
         .last_success_at = worker->last_success_at,
         .combines = worker->collector->combines,
@@ -687,6 +688,7 @@ static void describe(const struct worker *worker, int64_t now_ms, struct poller_
     };
     if (worker->running_since_ms)
         status->running_s = (double)(now_ms - worker->running_since_ms) / 1000;
+    return status->target && status->labels;
 }
 
 struct poller_status *poller_status(struct poller *poller, size_t *ret_count)
@@ -695,17 +697,22 @@ struct poller_status *poller_status(struct poller *poller, size_t *ret_count)
     pthread_mutex_lock(&poller->lock);
     struct poller_status *list = calloc(poller->count + 1, sizeof *list);
     size_t count = list ? poller->count : 0;
+    bool complete = true;
     for (size_t i = 0; i < count; i++)
-        describe(poller->workers[i], now_ms, &list[i]);
+        complete = describe(poller->workers[i], now_ms, &list[i]) && complete;
     pthread_mutex_unlock(&poller->lock);
-    *ret_count = count;
-    return list;
+    *ret_count = complete ? count : 0;
+    if (complete)
+        return list;
+    poller_status_free(list, count);
+    return NULL;
 }
 
 void poller_status_free(struct poller_status *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         free(list[i].target);
+        label_list_free(list[i].labels);
         snapshot_unref(list[i].snapshot);
     }
     free(list);

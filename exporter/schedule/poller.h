@@ -28,6 +28,7 @@ struct poller_plan {
 struct poller_status {
     const struct collector *collector;
     char *target;
+    struct label *labels;   /* of the target, ended by a NULL name */
     uint64_t failures;      /* runs that ended RUN_FAILED since the target began */
     double running_s;       /* how long the present collect() has been running; 0 when it is not */
     double last_success_at; /* s since 1970, RUN_OK or RUN_DOWN; 0 for never */
@@ -53,7 +54,10 @@ bool poller_stop(struct poller *poller, int64_t wait_ms) MUST_USE;
 /* Free after poller_stop() returned true. Takes NULL. */
 void poller_free(struct poller *poller);
 
-/* The present state of all targets, in the order of the plans. Freed by poller_status_free(). */
+/*
+ * The present state of all targets, in the order of the plans. Freed by poller_status_free().
+ * NULL with a count of 0 when out of memory.
+ */
 struct poller_status *poller_status(struct poller *poller, size_t *ret_count) MUST_USE;
 void poller_status_free(struct poller_status *list, size_t count);
 

@@ -128,16 +128,14 @@ struct page_target page_target_of(const struct poller_status *status, const char
                                   int64_t now_ms)
 {
     struct page_target target = {
-        .group = "",
+        .group = label_get(status->labels, group_label),
         .collector = status->collector->name,
         .target = status->target,
         .leads = status->combines,
         .running_s = status->running_s,
         .failures = status->failures,
     };
-    if (status->snapshot) {
-        target.group = label_get(status->snapshot->labels, group_label);
+    if (status->snapshot)
         fill_from_run(&target, status->snapshot, now_ms);
-    }
     return target;
 }

@@ -184,12 +184,15 @@ static const struct collector wal = {.name = "wal"};
 Test(page_judge, a_status_without_a_run_is_one_that_has_not_been_looked_at)
 {
     char name[] = "main/repo1";
-    struct poller_status status = {.collector = &wal, .target = name, .running_s = 2};
+    struct label labels[] = {{"stanza", "main"}, {NULL, NULL}};
+    struct poller_status status = {
+        .collector = &wal, .target = name, .labels = labels, .running_s = 2};
     struct page_target target = page_target_of(&status, "stanza", 1000);
     cr_expect_not(target.has_run);
     cr_expect_str_eq(target.collector, "wal");
     cr_expect_str_eq(target.target, "main/repo1");
-    cr_expect_str_eq(target.group, "");
+    cr_expect_str_eq(target.group, "main");
+    cr_expect_str_eq(page_target_of(&status, "path", 1000).group, "");
     cr_expect_eq(target.running_s, 2);
 }
 
@@ -200,16 +203,19 @@ Test(page_judge, a_status_brings_its_run_and_the_last_good_one_before_it)
     struct report *now = new_report();
     struct report *then = new_report();
     struct snapshot good = {.started_at = 100, .report = then};
-    struct snapshot newest = {.labels = labels,
-                              .outcome = RUN_DOWN,
+    struct snapshot newest = {.outcome = RUN_DOWN,
                               .error = {.code = ERR_CONNECT, .text = "refused"},
                               .started_at = 200,
                               .duration_s = 0.5,
                               .expires_ms = 5000,
                               .report = now,
                               .last_good = &good};
-    struct poller_status status = {
-        .collector = &wal, .target = name, .failures = 7, .combines = true, .snapshot = &newest};
+    struct poller_status status = {.collector = &wal,
+                                   .target = name,
+                                   .labels = labels,
+                                   .failures = 7,
+                                   .combines = true,
+                                   .snapshot = &newest};
 
     struct page_target target = page_target_of(&status, "stanza", 4999);
     cr_expect(target.has_run && target.current && target.leads);

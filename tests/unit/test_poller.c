@@ -78,6 +78,7 @@ static struct poller_status status_of_first(void)
     cr_assert_eq(count, 1u);
     struct poller_status status = list[0];
     free(status.target);
+    label_list_free(status.labels);
     snapshot_unref(status.snapshot);
     free(list);
     return status;
