@@ -8,10 +8,9 @@
 #define PROGRAM "/proc/self/exe"
 #define MAGIC   0x70726f62U /* "prob" */
 
-/* What stands before each answer. */
+/* What stands before each answer; its length is known to both sides. */
 struct head {
     uint32_t magic;
-    uint32_t size; /* bytes of the answer behind it */
 };
 
 /* The answer of `resolve`. */
@@ -67,7 +66,7 @@ static const struct operation *operation_find(const char *name)
 
 static bool answer_write(const void *answer, size_t size)
 {
-    const struct head head = {.magic = MAGIC, .size = (uint32_t)size};
+    const struct head head = {.magic = MAGIC};
     return fwrite(&head, sizeof head, 1, stdout) == 1 && fwrite(answer, size, 1, stdout) == 1 &&
            fflush(stdout) == 0;
 }
@@ -105,7 +104,7 @@ static bool answer_read(const struct question *question, const struct strbuf *ou
     struct head head = {0};
     if (output->length == sizeof head + question->size)
         memcpy(&head, output->data, sizeof head);
-    if (head.magic != MAGIC || head.size != question->size)
+    if (head.magic != MAGIC)
         return err_set(err, ERR_PROTOCOL, "the probe %s gave %zu bytes that are no answer",
                        question->operation, output->length);
     memcpy(question->answer, output->data + sizeof head, question->size);
