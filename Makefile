@@ -78,8 +78,12 @@ unit: $(BUILD)/unit $(PROGRAM)
 	$(Q)$(BUILD)/unit --timeout 60
 
 ## make asan          unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# A report inside a test does not end the test: it is written to a file, and a file fails the run.
 asan:
-	$(Q)$(MAKE) --no-print-directory VARIANT=asan unit
+	$(Q)rm -rf build/asan/reports && mkdir -p -m 1777 build/asan/reports
+	$(Q)ASAN_OPTIONS=log_path=$(CURDIR)/build/asan/reports/report \
+		$(MAKE) --no-print-directory VARIANT=asan unit
+	$(Q)if ls build/asan/reports/* >/dev/null 2>&1; then cat build/asan/reports/*; exit 1; fi
 
 ## make tsan          threaded programs under ThreadSanitizer
 tsan:

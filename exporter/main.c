@@ -1,7 +1,9 @@
 /*
  * main - order of start and stop, dispatch of commands: nothing else.
  */
+#include <fcntl.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,10 +45,27 @@ static bool load(int argc, char *const argv[], struct settings **ret, int *ret_r
     return became && settings_load(argc, argv, ret, ret_rest, err);
 }
 
+/*
+ * What whoever started us may have left otherwise: closed standard descriptors, into which a later
+ * file would slip, and ignored signals. A child must be waited for, and a closed pipe is an error.
+ */
+static void prepare_process(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR); /* not close-on-exec: 0 to 2 are passed on */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+    signal(SIGCHLD, SIG_DFL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
 int main(int argc, char *argv[])
 {
     if (argc > 1 && strcmp(argv[1], "--probe") == 0)
         return probe_main(argc, argv);
+    prepare_process();
     mallopt(M_ARENA_MAX, 2); /* many threads that sleep: an arena for each would be waste */
     struct err err = {0};
     struct settings *settings = NULL;
