@@ -36,7 +36,6 @@ static const struct {
     {"SSL", ERR_TLS},
     {"certificate", ERR_TLS},
     {"private key", ERR_TLS},
-    {"fe_sendauth", ERR_AUTH},
     {"password", ERR_AUTH},
     {"authentication method", ERR_AUTH},
     {"SCRAM", ERR_AUTH},

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,10 +90,14 @@ static void listen_somewhere(struct fake_server *server)
 static void fake_start(struct fake_server *server, void (*serve)(int connection))
 {
     listen_somewhere(server);
+    pid_t test = getpid();
     server->pid = serve ? fork() : 0;
     cr_assert(server->pid >= 0);
     if (!serve || server->pid > 0)
         return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails does not stop it */
+    if (getppid() != test)
+        _exit(1);
     for (;;) {
         int connection = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
         if (connection < 0)
@@ -219,6 +224,23 @@ Test(pg, dripping_bytes_end_at_the_deadline)
 Test(pg, query_without_answer_ends_at_the_deadline)
 {
     assert_times_out(greet_and_hang);
+}
+
+Test(pg, statement_that_nobody_reads_ends_at_the_deadline)
+{
+    size_t size = 32 << 20; /* more than both ends of a connection buffer */
+    char *statement = malloc(size + 1);
+    cr_assert(statement);
+    memset(statement, ' ', size);
+    statement[size] = '\0';
+    struct fake_server server;
+    fake_start(&server, greet_and_hang);
+    struct pg *pg CLEANUP(pg_closep) = open_pg(server.conninfo);
+    struct err err = {0};
+    cr_assert(query_fails(pg, statement, 500, &err) < 5000);
+    assert_code(&err, ERR_TIMEOUT, "did not answer within");
+    free(statement);
+    fake_stop(&server);
 }
 
 static void assert_fake_fails(void (*serve)(int connection), enum err_code code, const char *wanted)
