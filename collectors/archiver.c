@@ -28,6 +28,7 @@ enum {
     ENABLED,
     TIMEOUT,
     IN_RECOVERY,
+    SEGMENT_SIZE,
     LSN,
     LAST_ARCHIVED_LSN,
     POSTGRES_UP,
@@ -89,8 +90,8 @@ static const struct metric_desc metrics[METRIC_COUNT] = {
     [ENABLED] =
         {
             .name = "pg_archiver_enabled",
-            .help = "Whether archive_mode is on or always; not said of a standby that leaves it to "
-                    "its primary.",
+            .help = "Whether archive_mode is on or always and there is a command or library to do "
+                    "it; not said of a standby that leaves it to its primary.",
             .type = METRIC_GAUGE,
             .keeps = STATE,
         },
@@ -109,6 +110,13 @@ static const struct metric_desc metrics[METRIC_COUNT] = {
             .type = METRIC_GAUGE,
             .keeps = STATE,
         },
+    [SEGMENT_SIZE] =
+        {
+            .name = "pg_wal_segment_size_bytes",
+            .help = "Size of a WAL segment.",
+            .type = METRIC_GAUGE,
+            .keeps = FACT,
+        },
     [LSN] =
         {
             .name = "pg_wal_lsn_bytes",
@@ -119,7 +127,7 @@ static const struct metric_desc metrics[METRIC_COUNT] = {
     [LAST_ARCHIVED_LSN] =
         {
             .name = "pg_wal_last_archived_lsn_bytes",
-            .help = "Position in the WAL at which the segment archived last ends.",
+            .help = "Position in the WAL up to which it is archived: the end of the last segment.",
             .type = METRIC_GAUGE,
             .keeps = FACT,
         },
@@ -259,7 +267,7 @@ static bool read_names(const struct pg_rows *rows, struct archiver_observation *
     if (!seen->last_archived_wal || !seen->last_failed_wal)
         return err_memory(err);
     struct wal_segment segment;
-    if (wal_segment_parse(seen->last_archived_wal, seen->segment_size, &segment)) {
+    if (wal_segment_archived(seen->last_archived_wal, seen->segment_size, &segment)) {
         seen->has_last_archived_lsn = true;
         seen->last_archived_lsn = wal_segment_end(&segment, seen->segment_size);
     }
@@ -318,9 +326,11 @@ static void add_samples(struct sink *sink, const struct archiver_observation *se
     add_time(sink, STATS_RESET, seen->stats_reset_at);
     sink_add(sink, TIMEOUT, seen->archive_timeout_s, NULL);
     if (seen->runs || !seen->in_recovery)
-        sink_add(sink, ENABLED, seen->mode != ARCHIVE_OFF, NULL);
+        sink_add(sink, ENABLED, seen->mode != ARCHIVE_OFF && seen->has_command, NULL);
     if (seen->runs)
         add_progress(sink, seen);
+    if (seen->segment_size > 0)
+        sink_add(sink, SEGMENT_SIZE, (double)seen->segment_size, NULL);
     if (seen->has_lsn)
         sink_add(sink, LSN, (double)seen->lsn, NULL);
 }

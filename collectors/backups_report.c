@@ -35,19 +35,15 @@ static struct report_item *add_group(struct report *report,
     return report_group(report, NULL, strbuf_text(&title));
 }
 
-/* The command that shows it. Only our own knows a repository that pgbackrest.conf does not name. */
+/* The command that shows it, where pgbackrest.conf names the repository; no short one does else. */
 static void add_step(struct report *report, struct report_item *group,
                      const struct stanza_repository *repository, const char *sentence)
 {
     struct strbuf command CLEANUP(strbuf_done) = {0};
-    const char *stanza = repository->stanza->name;
-    if (repository->in_pgbackrest_conf)
-        strbuf_printf(&command, "pgbackrest --stanza=%s --repo=%" PRId64 " info", stanza,
-                      repository->key);
-    else
-        strbuf_printf(&command, "pgbackup_exporter run --repo %" PRId64 " -- info --stanza=%s",
-                      repository->key, stanza);
-    report_step(report, group, sentence, strbuf_text(&command));
+    strbuf_printf(&command, "sudo -u postgres pgbackrest --stanza=%s --repo=%" PRId64 " info",
+                  repository->stanza->name, repository->key);
+    report_step(report, group, sentence,
+                repository->in_pgbackrest_conf ? strbuf_text(&command) : NULL);
 }
 
 static size_t backups_of(const struct info_stanza *stanza, int64_t repo_key)
@@ -155,8 +151,10 @@ struct report_item *backups_report_readable(struct report *report,
     add_verdict(report, group, &summary, backups_of(stanza, repository->key), now);
     add_facts(report, group, &summary);
     add_events(report, group, stanza, repository->key, summary.database);
-    add_step(report, group, repository,
-             summary.newest[BACKUP_FULL] ? "See what it holds." : reason_advice(ERR_NO_BACKUP));
+    if (!summary.newest[BACKUP_FULL])
+        add_step(report, group, repository, reason_advice(ERR_NO_BACKUP));
+    else if (repository->in_pgbackrest_conf)
+        add_step(report, group, repository, "See what it holds.");
     if (*messages)
         report_detail(report, group, "pgbackrest warns", messages);
     return group;

@@ -35,6 +35,23 @@ bool wal_segment_parse(const char *name, uint64_t segment_size, struct wal_segme
     return true;
 }
 
+static bool is_backup_history(const char *name)
+{
+    static const char suffix[] = ".backup";
+    size_t offset = strspn(name + NAME_LENGTH + 1, "0123456789ABCDEF");
+    return name[NAME_LENGTH] == '.' && offset == 8 &&
+           strcmp(name + NAME_LENGTH + 1 + offset, suffix) == 0;
+}
+
+bool wal_segment_archived(const char *name, uint64_t segment_size, struct wal_segment *ret)
+{
+    char segment[NAME_LENGTH + 1] = {0};
+    if (strlen(name) <= NAME_LENGTH || !is_backup_history(name))
+        return wal_segment_parse(name, segment_size, ret);
+    memcpy(segment, name, NAME_LENGTH);
+    return wal_segment_parse(segment, segment_size, ret);
+}
+
 uint64_t wal_segment_end(const struct wal_segment *segment, uint64_t segment_size)
 {
     return (segment->number + 1) * segment_size;

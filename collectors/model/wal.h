@@ -27,6 +27,14 @@ bool wal_segment_size_is_valid(uint64_t segment_size);
  */
 bool wal_segment_parse(const char *name, uint64_t segment_size, struct wal_segment *ret) MUST_USE;
 
+/*
+ * The newest segment that is surely in the archive once a file of this name is: the segment of
+ * that name, or the one that a backup's history file (NAME.OFFSET.backup) belongs to, because
+ * PostgreSQL archives in the order of names. False for all else.
+ */
+bool wal_segment_archived(const char *name, uint64_t segment_size,
+                          struct wal_segment *ret) MUST_USE;
+
 /* The LSN just behind a segment, as a number of bytes. */
 uint64_t wal_segment_end(const struct wal_segment *segment, uint64_t segment_size);
 

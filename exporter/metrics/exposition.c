@@ -135,7 +135,7 @@ static bool add_short(struct strbuf *out, double magnitude)
 
 static void add_any(struct strbuf *out, double magnitude)
 {
-    char text[32];
+    char text[48];
     /* Any 15 digits survive in a double, so no text is shorter: but for the smallest of all. */
     for (int digits = magnitude < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, magnitude);

@@ -297,6 +297,7 @@ Test(archiver_server, observation_says_what_a_repository_is_compared_with)
     char *id = private_postgres_ask(&server, "SELECT system_identifier FROM pg_control_system()");
     const struct archiver_observation *seen = found.seen;
     cr_assert(seen);
+    assert_sample(&found, "pg_wal_segment_size_bytes{stanza=\"main\"}", (double)(1 << 20));
     cr_assert(seen->runs && !seen->failing && !seen->in_recovery && seen->has_command);
     cr_assert_eq(seen->mode, ARCHIVE_ON);
     cr_assert_eq(strlen(seen->last_archived_wal), 24);
@@ -350,7 +351,7 @@ Test(archiver_server, archiving_without_a_command_is_said)
     start("on", "");
     struct collection found CLEANUP(collection_done);
     collect_from(server.conninfo, &found);
-    assert_sample(&found, "pg_archiver_enabled{stanza=\"main\"}", 1);
+    assert_sample(&found, "pg_archiver_enabled{stanza=\"main\"}", 0);
     cr_assert(!found.seen->has_command);
     assert_verdict(found.report, GRADE_FAILED, "no archive_command");
 }

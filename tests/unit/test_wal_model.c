@@ -99,3 +99,26 @@ Test(wal_model, sizes_that_postgresql_cannot_have_are_refused)
     for (uint64_t size = MIB; size <= GIB; size *= 2)
         cr_assert(wal_segment_size_is_valid(size));
 }
+
+Test(wal_model, a_history_file_of_a_backup_proves_its_segment_archived)
+{
+    struct wal_segment segment = {0};
+    cr_expect(wal_segment_archived("000000010000000000000006.00000028.backup", 16 * MIB, &segment));
+    cr_expect_eq(segment.number, 6u);
+    cr_expect(wal_segment_archived("000000010000000000000007", 16 * MIB, &segment));
+    cr_expect_eq(segment.number, 7u);
+}
+
+Test(wal_model, other_files_prove_no_segment_archived)
+{
+    static const char *const names[] = {"",
+                                        "00000002.history",
+                                        "000000010000000000000006.partial",
+                                        "000000010000000000000006.backup",
+                                        "000000010000000000000006.00000028.backup.gz",
+                                        "000000010000000000000006.0000028.backup",
+                                        "00000001000000000000000X.00000028.backup"};
+    struct wal_segment segment = {0};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        cr_expect_not(wal_segment_archived(names[i], 16 * MIB, &segment), "%s", names[i]);
+}
