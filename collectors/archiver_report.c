@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "exporter/base/strbuf.h"
+#include "exporter/report/span.h"
 
 enum situation { STANDBY, DISABLED, WITHOUT_COMMAND, FAILING, NOTHING_YET, WORKS };
 
@@ -65,26 +66,12 @@ static struct report_item *group_of(struct report *report, const char *stanza)
     return report_group(report, NULL, strbuf_text(&title));
 }
 
-/* "12 s", "5 min", "3 h", "2 d": the largest unit that is there twice. */
-static void add_duration(struct strbuf *out, double seconds)
-{
-    static const struct {
-        double seconds;
-        const char *name;
-    } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
-    size_t unit = 0;
-    while (unit + 1 < COUNT_OF(units) && seconds < 2 * units[unit].seconds)
-        unit++;
-    double count = seconds > 0 ? seconds / units[unit].seconds : 0; /* clocks may differ */
-    strbuf_printf(out, "%.0f %s", count, units[unit].name);
-}
-
 static void add_failing(struct strbuf *out, const struct archiver_observation *seen, double now)
 {
     strbuf_puts(out, "WAL archiving FAILS: ");
     if (seen->last_archived_at > 0) {
         strbuf_puts(out, "last success ");
-        add_duration(out, now - seen->last_archived_at);
+        span_add(out, now - seen->last_archived_at);
         strbuf_puts(out, " ago");
     } else {
         strbuf_puts(out, "no success yet");
@@ -96,7 +83,7 @@ static void add_failing(struct strbuf *out, const struct archiver_observation *s
 static void add_works(struct strbuf *out, const struct archiver_observation *seen, double now)
 {
     strbuf_puts(out, "WAL archiving works: last file archived ");
-    add_duration(out, now - seen->last_archived_at);
+    span_add(out, now - seen->last_archived_at);
     strbuf_puts(out, " ago");
 }
 

@@ -4,28 +4,7 @@
 
 #include "collectors/model/reason.h"
 #include "exporter/base/strbuf.h"
-
-/* From so many seconds on a span is told in that unit: two figures are enough for people. */
-static const struct {
-    double from;
-    double size;
-    const char *name;
-} units[] = {
-    {2 * 86400, 86400, "d"},
-    {2 * 3600, 3600, "h"},
-    {120, 60, "min"},
-    {0, 1, "s"},
-};
-
-static void add_span(struct strbuf *out, double seconds)
-{
-    if (seconds < 0)
-        seconds = 0; /* made on a host whose clock is ahead */
-    size_t unit = 0;
-    while (seconds < units[unit].from)
-        unit++;
-    strbuf_printf(out, "%.0f %s", seconds / units[unit].size, units[unit].name);
-}
+#include "exporter/report/span.h"
 
 static struct report_item *add_group(struct report *report,
                                      const struct stanza_repository *repository)
@@ -60,11 +39,11 @@ static void add_good_verdict(struct report *report, struct report_item *group,
     const struct info_backup *full = summary->newest[BACKUP_FULL];
     struct strbuf text CLEANUP(strbuf_done) = {0};
     strbuf_puts(&text, "readable; last full backup ");
-    add_span(&text, now - (double)full->stop);
+    span_add(&text, now - (double)full->stop);
     strbuf_puts(&text, " ago");
     if (summary->latest != full) {
         strbuf_printf(&text, ", last %s ", summary->latest->type);
-        add_span(&text, now - (double)summary->latest->stop);
+        span_add(&text, now - (double)summary->latest->stop);
         strbuf_puts(&text, " ago");
     }
     report_verdict(report, group, GRADE_OK, "%s (whether it restores is not checked)",

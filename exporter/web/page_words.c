@@ -3,7 +3,7 @@
 #include <math.h>
 #include <time.h>
 
-#include "exporter/base/attrs.h"
+#include "exporter/report/span.h"
 
 #define LATEST 253402300799.0 /* the end of the year 9999 */
 
@@ -11,11 +11,6 @@ static const char *const words[] = {
     [GRADE_NONE] = "",           [GRADE_PROVEN] = "Proven",   [GRADE_OK] = "OK",
     [GRADE_UNKNOWN] = "Unknown", [GRADE_WARNING] = "Warning", [GRADE_FAILED] = "Failed",
 };
-
-static const struct {
-    double seconds;
-    const char *name;
-} units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
 
 const char *page_grade_word(enum grade grade)
 {
@@ -34,26 +29,6 @@ void page_add_grade(struct strbuf *out, enum grade grade)
                       page_grade_word(grade));
 }
 
-static size_t largest_unit(double seconds)
-{
-    size_t unit = 0;
-    while (unit + 1 < COUNT_OF(units) && seconds < units[unit].seconds)
-        unit++;
-    return unit;
-}
-
-void page_add_span(struct strbuf *out, double seconds)
-{
-    size_t unit = largest_unit(seconds);
-    double count = floor(seconds / units[unit].seconds);
-    strbuf_printf(out, "%.0f %s", count, units[unit].name);
-    if (unit + 1 == COUNT_OF(units))
-        return;
-    double rest = floor((seconds - count * units[unit].seconds) / units[unit + 1].seconds);
-    if (rest > 0)
-        strbuf_printf(out, " %.0f %s", rest, units[unit + 1].name);
-}
-
 void page_add_duration(struct strbuf *out, double seconds)
 {
     if (seconds < 0.9995)
@@ -61,7 +36,7 @@ void page_add_duration(struct strbuf *out, double seconds)
     else if (seconds < 60)
         strbuf_printf(out, "%.1f s", seconds);
     else
-        page_add_span(out, seconds);
+        span_add(out, seconds);
 }
 
 static bool is_time(double time)
@@ -77,7 +52,7 @@ void page_add_age(struct strbuf *out, double time, double now)
     }
     bool past = time <= now;
     strbuf_puts(out, past ? "" : "in ");
-    page_add_span(out, fabs(now - time));
+    span_add(out, fabs(now - time));
     strbuf_puts(out, past ? " ago" : "");
 }
 

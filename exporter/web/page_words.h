@@ -16,9 +16,6 @@ const char *page_grade_class(enum grade grade);
 /* The grade's word in its colour, as HTML; nothing for GRADE_NONE. */
 void page_add_grade(struct strbuf *out, enum grade grade);
 
-/* "3 h 12 min", "45 s", "0 s" for less than a second. Two units at most. */
-void page_add_span(struct strbuf *out, double seconds);
-
 /* How long something took: "12 ms", "3.4 s", "2 min 5 s". */
 void page_add_duration(struct strbuf *out, double seconds);
 
