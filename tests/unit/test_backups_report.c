@@ -102,3 +102,22 @@ Test(backups_report, credentials_that_all_may_read_are_a_warning_with_a_command)
     cr_expect_str_eq(find_item(report->root, REPORT_STEP)->command, "chmod o-rwx /etc/keys");
     report_free(report);
 }
+
+Test(backups_report, a_repository_without_wal_is_warned_of)
+{
+    struct info_backup full = {.label = "l",
+                               .type = "full",
+                               .repo_key = 1,
+                               .database_id = 1,
+                               .archive_start = "000000010000000000000008",
+                               .stop = 999000};
+    struct info_stanza catalogue = {.name = "main",
+                                    .databases = databases,
+                                    .database_count = 1,
+                                    .backups = &full,
+                                    .backup_count = 1};
+    struct report *report = report_new();
+    backups_report_readable(report, &repository, &catalogue, 1000000, "");
+    cr_expect_eq(report_worst(report->root), GRADE_WARNING);
+    report_free(report);
+}
