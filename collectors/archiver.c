@@ -371,7 +371,7 @@ static bool archiver_collect(void *state, struct run *run, struct err *err)
     if (!read)
         return cannot_ask(run, &failure) || err_set(err, failure.code, "%s", failure.text);
     add_samples(run->sink, seen);
-    archiver_report(run->report, run->target->name, seen, &hidden, clock_wall_seconds());
+    archiver_report(run->report, run->target->name, seen, &hidden);
     run_observe(run, TAKE(seen), observation_free);
     return true;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "exporter/base/strbuf.h"
-#include "exporter/report/span.h"
+#include "exporter/report/when.h"
 
 enum situation { STANDBY, DISABLED, WITHOUT_COMMAND, FAILING, NOTHING_YET, WORKS };
 
@@ -66,13 +66,12 @@ static struct report_item *group_of(struct report *report, const char *stanza)
     return report_group(report, NULL, strbuf_text(&title));
 }
 
-static void add_failing(struct strbuf *out, const struct archiver_observation *seen, double now)
+static void add_failing(struct strbuf *out, const struct archiver_observation *seen)
 {
     strbuf_puts(out, "WAL archiving FAILS: ");
     if (seen->last_archived_at > 0) {
         strbuf_puts(out, "last success ");
-        span_add(out, now - seen->last_archived_at);
-        strbuf_puts(out, " ago");
+        when_add_utc(out, seen->last_archived_at);
     } else {
         strbuf_puts(out, "no success yet");
     }
@@ -80,14 +79,13 @@ static void add_failing(struct strbuf *out, const struct archiver_observation *s
                   seen->failed_count);
 }
 
-static void add_works(struct strbuf *out, const struct archiver_observation *seen, double now)
+static void add_works(struct strbuf *out, const struct archiver_observation *seen)
 {
     strbuf_puts(out, "WAL archiving works: last file archived ");
-    span_add(out, now - seen->last_archived_at);
-    strbuf_puts(out, " ago");
+    when_add_utc(out, seen->last_archived_at);
 }
 
-static void add_verdict(struct strbuf *out, const struct archiver_observation *seen, double now)
+static void add_verdict(struct strbuf *out, const struct archiver_observation *seen)
 {
     switch (situation_of(seen)) {
     case STANDBY:
@@ -101,13 +99,13 @@ static void add_verdict(struct strbuf *out, const struct archiver_observation *s
         strbuf_puts(out, "WAL archiving has no archive_command: all WAL is kept in pg_wal");
         return;
     case FAILING:
-        add_failing(out, seen, now);
+        add_failing(out, seen);
         return;
     case NOTHING_YET:
         strbuf_puts(out, "no WAL file has been archived yet");
         return;
     case WORKS:
-        add_works(out, seen, now);
+        add_works(out, seen);
         return;
     }
 }
@@ -194,12 +192,12 @@ static void report_hidden(struct report *report, struct report_item *group,
 }
 
 void archiver_report(struct report *report, const char *stanza,
-                     const struct archiver_observation *seen, const struct err *hidden, double now)
+                     const struct archiver_observation *seen, const struct err *hidden)
 {
     enum situation situation = situation_of(seen);
     struct strbuf verdict CLEANUP(strbuf_done) = {0};
     struct report_item *group = group_of(report, stanza);
-    add_verdict(&verdict, seen, now);
+    add_verdict(&verdict, seen);
     report_verdict(report, group, grades[situation], "%s", strbuf_text(&verdict));
     report_steps(report, group, stanza, situation);
     report_hidden(report, group, hidden);

@@ -9,11 +9,11 @@
 #include "exporter/report/report.h"
 
 /*
- * PostgreSQL answered. now: s since 1970. hidden: why its position could not be read, ERR_NONE
+ * PostgreSQL answered. hidden: why its position could not be read, ERR_NONE
  * when it could.
  */
 void archiver_report(struct report *report, const char *stanza,
-                     const struct archiver_observation *seen, const struct err *hidden, double now);
+                     const struct archiver_observation *seen, const struct err *hidden);
 
 /* PostgreSQL could not be asked. */
 void archiver_report_down(struct report *report, const char *stanza, const struct err *err);

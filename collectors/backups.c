@@ -486,9 +486,8 @@ static void answers_well(struct backups *state, struct run *run, const struct re
     add_summary(run->sink, &summary);
     observe(state, run, finding);
     repository_redact(env, messages, &warnings);
-    struct report_item *group =
-        backups_report_readable(run->report, state->repository, finding->stanza,
-                                clock_wall_seconds(), strbuf_text(&warnings));
+    struct report_item *group = backups_report_readable(run->report, state->repository,
+                                                        finding->stanza, strbuf_text(&warnings));
     report_exposed(state, run, group, env);
 }
 

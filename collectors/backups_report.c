@@ -4,7 +4,7 @@
 
 #include "collectors/model/reason.h"
 #include "exporter/base/strbuf.h"
-#include "exporter/report/span.h"
+#include "exporter/report/when.h"
 
 static struct report_item *add_group(struct report *report,
                                      const struct stanza_repository *repository)
@@ -34,27 +34,25 @@ static size_t backups_of(const struct info_stanza *stanza, int64_t repo_key)
 }
 
 static void add_good_verdict(struct report *report, struct report_item *group,
-                             const struct backup_summary *summary, double now)
+                             const struct backup_summary *summary)
 {
     const struct info_backup *full = summary->newest[BACKUP_FULL];
     struct strbuf text CLEANUP(strbuf_done) = {0};
     strbuf_puts(&text, "readable; last full backup ");
-    span_add(&text, now - (double)full->stop);
-    strbuf_puts(&text, " ago");
+    when_add_utc(&text, (double)full->stop);
     if (summary->latest != full) {
         strbuf_printf(&text, ", last %s ", summary->latest->type);
-        span_add(&text, now - (double)summary->latest->stop);
-        strbuf_puts(&text, " ago");
+        when_add_utc(&text, (double)summary->latest->stop);
     }
     report_verdict(report, group, GRADE_OK, "%s (whether it restores is not checked)",
                    strbuf_text(&text));
 }
 
 static void add_verdict(struct report *report, struct report_item *group,
-                        const struct backup_summary *summary, size_t all, double now)
+                        const struct backup_summary *summary, size_t all)
 {
     if (summary->newest[BACKUP_FULL])
-        add_good_verdict(report, group, summary, now);
+        add_good_verdict(report, group, summary);
     else if (summary->latest)
         report_verdict(report, group, GRADE_FAILED, "readable, but it holds no full backup");
     else if (all > 0)
@@ -128,12 +126,11 @@ static void add_events(struct report *report, struct report_item *group,
 
 struct report_item *backups_report_readable(struct report *report,
                                             const struct stanza_repository *repository,
-                                            const struct info_stanza *stanza, double now,
-                                            const char *messages)
+                                            const struct info_stanza *stanza, const char *messages)
 {
     struct backup_summary summary = backup_summary(stanza, repository->key);
     struct report_item *group = add_group(report, repository);
-    add_verdict(report, group, &summary, backups_of(stanza, repository->key), now);
+    add_verdict(report, group, &summary, backups_of(stanza, repository->key));
     add_facts(report, group, &summary);
     add_events(report, group, stanza, repository->key, summary.database);
     if (!summary.newest[BACKUP_FULL])

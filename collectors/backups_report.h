@@ -16,8 +16,7 @@
  */
 struct report_item *backups_report_readable(struct report *report,
                                             const struct stanza_repository *repository,
-                                            const struct info_stanza *stanza, double now,
-                                            const char *messages);
+                                            const struct info_stanza *stanza, const char *messages);
 
 /* It could not; detail is the whole message, redacted, or NULL. Returns the group. */
 struct report_item *backups_report_down(struct report *report,

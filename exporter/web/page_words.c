@@ -3,9 +3,7 @@
 #include <math.h>
 #include <time.h>
 
-#include "exporter/report/span.h"
-
-#define LATEST 253402300799.0 /* the end of the year 9999 */
+#include "exporter/report/when.h"
 
 static const char *const words[] = {
     [GRADE_NONE] = "",           [GRADE_PROVEN] = "Proven",   [GRADE_OK] = "OK",
@@ -36,23 +34,18 @@ void page_add_duration(struct strbuf *out, double seconds)
     else if (seconds < 60)
         strbuf_printf(out, "%.1f s", seconds);
     else
-        span_add(out, seconds);
-}
-
-static bool is_time(double time)
-{
-    return time > 0 && time <= LATEST; /* false for NaN too */
+        when_add_span(out, seconds);
 }
 
 void page_add_age(struct strbuf *out, double time, double now)
 {
-    if (!is_time(time)) {
+    if (!when_is_time(time)) {
         strbuf_puts(out, "never");
         return;
     }
     bool past = time <= now;
     strbuf_puts(out, past ? "" : "in ");
-    span_add(out, fabs(now - time));
+    when_add_span(out, fabs(now - time));
     strbuf_puts(out, past ? " ago" : "");
 }
 
@@ -61,7 +54,7 @@ static bool add_utc(struct strbuf *out, double time)
     struct tm utc;
     char machine[40];
     char human[40];
-    time_t seconds = is_time(time) ? (time_t)time : 0;
+    time_t seconds = when_is_time(time) ? (time_t)time : 0;
 
     if (!seconds || !gmtime_r(&seconds, &utc))
         return false;

@@ -1,8 +1,11 @@
-#include "exporter/report/span.h"
+#include "exporter/report/when.h"
 
 #include <math.h>
+#include <time.h>
 
 #include "exporter/base/attrs.h"
+
+#define LATEST 253402300799.0 /* the end of the year 9999 */
 
 static const struct {
     double seconds;
@@ -17,7 +20,7 @@ static size_t largest_unit(double seconds)
     return unit;
 }
 
-void span_add(struct strbuf *out, double seconds)
+void when_add_span(struct strbuf *out, double seconds)
 {
     if (!(seconds > 0)) /* NaN too */
         seconds = 0;
@@ -29,4 +32,22 @@ void span_add(struct strbuf *out, double seconds)
     double rest = floor((seconds - count * units[unit].seconds) / units[unit + 1].seconds);
     if (rest > 0)
         strbuf_printf(out, " %.0f %s", rest, units[unit + 1].name);
+}
+
+bool when_is_time(double time)
+{
+    return time > 0 && time <= LATEST; /* false for NaN too */
+}
+
+void when_add_utc(struct strbuf *out, double time)
+{
+    struct tm utc;
+    char text[40];
+    time_t seconds = when_is_time(time) ? (time_t)time : 0;
+    if (!seconds || !gmtime_r(&seconds, &utc)) {
+        strbuf_puts(out, "never");
+        return;
+    }
+    strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &utc);
+    strbuf_puts(out, text);
 }
