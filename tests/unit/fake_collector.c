@@ -24,10 +24,11 @@ static bool fake_open(const struct environment *environment UNUSED,
 static bool fake_collect(void *state UNUSED, struct run *run, struct err *err)
 {
     fake_control.collected++;
+    enum fake_behaviour behaviour = fake_control.behaviour;
     struct err down = {.code = ERR_CONNECT, .text = "refused"};
     struct pollfd stop = {.fd = run->bound.stop_fd, .events = POLLIN};
     int *seen = NULL;
-    switch (fake_control.behaviour) {
+    switch (behaviour) {
     case FAKE_IS_DOWN:
         return run_says_down(run, FAKE_UP, &down);
     case FAKE_FAILS:

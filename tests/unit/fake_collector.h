@@ -12,7 +12,7 @@ enum { FAKE_UP, FAKE_STATE, FAKE_FACT, FAKE_METRIC_COUNT };
 enum fake_behaviour { FAKE_WORKS, FAKE_IS_DOWN, FAKE_FAILS, FAKE_HANGS, FAKE_CANNOT_OPEN };
 
 struct fake_control {
-    _Atomic int behaviour;
+    _Atomic(enum fake_behaviour) behaviour;
     atomic_int opened, collected, closed;
     _Atomic double value; /* of the state and fact samples */
 };
