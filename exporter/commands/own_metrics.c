@@ -143,17 +143,22 @@ static void add_target(struct sink *sink, const struct poller_status *status)
 
 static void add_memory(struct sink *sink)
 {
+    static const size_t columns[] = {VIRTUAL_MEMORY, RESIDENT_MEMORY}; /* proc(5), statm */
     FILE *file = fopen("/proc/self/statm", "re");
     if (!file)
         return;
-    long virtual_pages = 0;
-    long resident_pages = 0;
-    if (fscanf(file, "%ld %ld", &virtual_pages, &resident_pages) == 2) { /* kernel's own text */
-        double page_bytes = (double)sysconf(_SC_PAGESIZE);
-        sink_add(sink, VIRTUAL_MEMORY, (double)virtual_pages * page_bytes, NULL);
-        sink_add(sink, RESIDENT_MEMORY, (double)resident_pages * page_bytes, NULL);
-    }
+    char line[256]; /* seven numbers */
+    const char *at = fgets(line, sizeof line, file);
     fclose(file);
+    double page_bytes = (double)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; at && i < COUNT_OF(columns); i++) {
+        char *end = NULL;
+        unsigned long long pages = strtoull(at, &end, 10);
+        if (end == at)
+            return;
+        sink_add(sink, columns[i], (double)pages * page_bytes, NULL);
+        at = end;
+    }
 }
 
 static void add_descriptors(struct sink *sink)

@@ -68,6 +68,8 @@ Test(own_metrics, the_process_is_measured)
     struct sample_set *set = own_metrics_collect(&state, NULL, 0);
     double before = value(set, "process_open_fds");
     cr_expect_gt(value(set, "process_resident_memory_bytes"), 100000.0);
+    cr_expect_gt(value(set, "process_virtual_memory_bytes"),
+                 value(set, "process_resident_memory_bytes"));
     cr_expect_gt(value(set, "process_max_fds"), 15.0);
     cr_expect_float_eq(value(set, "pgbackup_stuck_children"), 4, 1e-9);
     cr_expect_float_eq(value(set, "process_start_time_seconds"), 12, 1e-9);
