@@ -262,10 +262,19 @@ static void signal_children(pid_t parent, int signal)
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
     FILE *list = fopen(path, "re");
     cr_assert(list);
-    int child;
-    while (fscanf(list, "%d", &child) == 1)
-        kill(child, signal);
+    char *line = NULL;
+    size_t size = 0;
+    const char *at = getline(&line, &size, list) > 0 ? line : "";
     fclose(list);
+    for (;;) {
+        char *end = NULL;
+        long child = strtol(at, &end, 10);
+        if (end == at)
+            break;
+        kill((pid_t)child, signal);
+        at = end;
+    }
+    free(line);
 }
 
 void private_postgres_signal(const struct private_postgres *server, int signal)
