@@ -12,8 +12,8 @@ static void write_help(struct strbuf *out)
     settings_help(out);
     strbuf_puts(out, "\nCommands:\n");
     for (const struct command *const *item = command_list; *item; item++)
-        strbuf_printf(out, "  %s%s%s\n          %s\n", (*item)->name, *(*item)->arguments ? " " : "",
-                      (*item)->arguments, (*item)->help);
+        strbuf_printf(out, "  %s%s%s\n          %s\n", (*item)->name,
+                      *(*item)->arguments ? " " : "", (*item)->arguments, (*item)->help);
 }
 
 static void write_metrics(struct strbuf *out)
