@@ -5,7 +5,7 @@
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
-Test(wal_model, a_name_says_timeline_and_end)
+Test(wal, a_name_says_timeline_and_end)
 {
     static const struct {
         const char *name;
@@ -32,7 +32,7 @@ Test(wal_model, a_name_says_timeline_and_end)
     }
 }
 
-Test(wal_model, numbers_go_on_from_one_log_to_the_next)
+Test(wal, numbers_go_on_from_one_log_to_the_next)
 {
     static const struct {
         const char *last, *next;
@@ -51,7 +51,7 @@ Test(wal_model, numbers_go_on_from_one_log_to_the_next)
     }
 }
 
-Test(wal_model, other_names_are_no_segments)
+Test(wal, other_names_are_no_segments)
 {
     static const char *const names[] = {
         "",
@@ -72,7 +72,7 @@ Test(wal_model, other_names_are_no_segments)
     }
 }
 
-Test(wal_model, a_segment_that_the_size_cannot_have_is_refused)
+Test(wal, a_segment_that_the_size_cannot_have_is_refused)
 {
     struct wal_segment segment;
     cr_assert(!wal_segment_parse("000000010000000000001000", MIB, &segment));
@@ -80,7 +80,7 @@ Test(wal_model, a_segment_that_the_size_cannot_have_is_refused)
     cr_assert(!wal_segment_parse("000000010000000000000004", GIB, &segment));
 }
 
-Test(wal_model, a_segment_without_a_sayable_end_is_refused)
+Test(wal, a_segment_without_a_sayable_end_is_refused)
 {
     struct wal_segment segment;
     cr_assert(!wal_segment_parse("00000001FFFFFFFF000000FF", 16 * MIB, &segment));
@@ -88,7 +88,7 @@ Test(wal_model, a_segment_without_a_sayable_end_is_refused)
     cr_assert_eq(wal_segment_end(&segment, 16 * MIB), UINT64_MAX - 16 * MIB + 1);
 }
 
-Test(wal_model, sizes_that_postgresql_cannot_have_are_refused)
+Test(wal, sizes_that_postgresql_cannot_have_are_refused)
 {
     static const uint64_t sizes[] = {0, 1, MIB / 2, MIB + 1, 3 * MIB, 2 * GIB, UINT64_MAX};
     struct wal_segment segment;
@@ -100,7 +100,7 @@ Test(wal_model, sizes_that_postgresql_cannot_have_are_refused)
         cr_assert(wal_segment_size_is_valid(size));
 }
 
-Test(wal_model, a_history_file_of_a_backup_proves_its_segment_archived)
+Test(wal, a_history_file_of_a_backup_proves_its_segment_archived)
 {
     struct wal_segment segment = {0};
     cr_expect(wal_segment_archived("000000010000000000000006.00000028.backup", 16 * MIB, &segment));
@@ -109,7 +109,7 @@ Test(wal_model, a_history_file_of_a_backup_proves_its_segment_archived)
     cr_expect_eq(segment.number, 7u);
 }
 
-Test(wal_model, other_files_prove_no_segment_archived)
+Test(wal, other_files_prove_no_segment_archived)
 {
     static const char *const names[] = {"",
                                         "00000002.history",
