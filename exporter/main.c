@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "exporter/base/log.h"
@@ -57,6 +58,7 @@ static void prepare_process(void)
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0}); /* a core, ours or a child's, would hold secrets */
     signal(SIGCHLD, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
 }

@@ -1,12 +1,16 @@
 #include "exporter/base/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "exporter/base/clock.h"
 #include "exporter/base/strbuf.h"
 #include "exporter/base/utf8.h"
 
@@ -140,17 +144,56 @@ static void add_time(struct strbuf *line, enum log_format format)
     add_text(line, format, "time", stamp);
 }
 
-static void write_whole(const char *bytes, size_t length)
+/*
+ * A log that nobody reads (a full pipe, a stopped terminal) must not stop what it tells about: a
+ * write waits for a short while, and while the log stays blocked further lines are dropped at
+ * once. A pipe that poll() calls writable takes PIPE_BUF bytes without blocking, so long as nobody
+ * writes in between: hence the lock, and pieces of that size.
+ */
+#define PATIENCE_MS 100
+
+static struct {
+    pthread_mutex_t lock; /* guards the rest, and the order of pieces */
+    bool blocked;
+    bool cut; /* the last line lacks its end */
+} output = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* With the lock held. */
+static bool is_writable(void)
+{
+    struct pollfd target = {.fd = STDERR_FILENO, .events = POLLOUT};
+    struct bound bound = bound_after(output.blocked ? 0 : PATIENCE_MS, -1);
+    int ready;
+    do
+        ready = poll(&target, 1, bound_remaining_ms(&bound));
+    while (ready < 0 && errno == EINTR);
+    output.blocked = ready <= 0;
+    return !output.blocked;
+}
+
+/* With the lock held. */
+static bool write_pieces(const char *bytes, size_t length)
 {
     while (length > 0) {
-        ssize_t done = write(STDERR_FILENO, bytes, length);
+        if (!is_writable())
+            return false;
+        ssize_t done = write(STDERR_FILENO, bytes, length < PIPE_BUF ? length : PIPE_BUF);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
-            return; /* nobody reads the log: nothing better can be done with it */
+            return false; /* nobody reads the log: nothing better can be done with it */
         bytes += done;
         length -= (size_t)done;
     }
+    return true;
+}
+
+static void write_line(const struct strbuf *line)
+{
+    pthread_mutex_lock(&output.lock);
+    if (!output.cut || write_pieces("\n", 1))
+        output.cut = !write_pieces(strbuf_text(line), line->length) && line->length > PIPE_BUF;
+    pthread_mutex_unlock(&output.lock);
 }
 
 static void log_event(enum log_level level, const char *message, const struct log_field *fields)
@@ -172,7 +215,7 @@ static void log_event(enum log_level level, const char *message, const struct lo
     }
     strbuf_puts(&line, format == LOG_FORMAT_JSON ? "}\n" : "\n");
     if (!line.failed) /* half a line would run into the next one */
-        write_whole(strbuf_text(&line), line.length);
+        write_line(&line);
 }
 
 void log_error(const char *message, const struct log_field *fields)

@@ -48,7 +48,8 @@ bool log_format_parse(const char *text, enum log_format *ret) MUST_USE;
 
 /*
  * Write one event. fields end at a NULL key and may be NULL; a NULL text is written as a number.
- * Safe from any thread; one write() call, so lines never mix.
+ * Safe from any thread; lines never mix. When nobody reads stderr this waits for 100 ms at most,
+ * then drops this line and, without waiting, those that follow until there is room again.
  */
 void log_error(const char *message, const struct log_field *fields);
 void log_warn(const char *message, const struct log_field *fields);

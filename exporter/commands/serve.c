@@ -27,6 +27,7 @@
 #define STOP_LIMIT_MS        1500 /* after this the process ends whatever still runs */
 #define STOP_POLLERS_MS      1000
 #define FILE_CHECK_MS        5000
+#define RELOAD_AGAIN_MS      60000
 #define TRIM_ABOVE_BYTES     ((size_t)4 * 1024 * 1024)
 
 struct service {
@@ -36,8 +37,10 @@ struct service {
     struct http_server *http;
     pthread_mutex_t lock; /* guards own and notice: written by a reload, read by every page */
     struct own_state own;
-    char *notice;        /* what the whole configuration lacks, or NULL */
-    struct watch *watch; /* of the files that the settings came from */
+    char *notice;            /* what the whole configuration lacks, or NULL */
+    struct watch *watch;     /* of the files that the settings came from */
+    struct err reload_error; /* of the last attempt; ERR_NONE when it worked */
+    int64_t reload_tried_ms;
     char *telemetry_path;
     char host[HOST_NAME_MAX + 1];
     struct http_route routes[5];
@@ -164,19 +167,20 @@ static void release_settings(const struct settings *settings)
     settings_free((struct settings *)(uintptr_t)settings); /* nobody reads them any more */
 }
 
-static void remember(struct service *service, const struct settings *settings)
+/* What the service keeps of settings that are in force, for they may be freed at any time. */
+static void remember(struct service *service, char *notice, struct watch *watch)
 {
     pthread_mutex_lock(&service->lock);
     free(service->notice);
-    service->notice = notice_of(settings);
+    service->notice = notice;
     service->own.reloaded_at = clock_wall_seconds();
     service->own.last_reload_worked = true;
     pthread_mutex_unlock(&service->lock);
     watch_free(service->watch);
-    service->watch = watch_new((const char *const *)settings->files.items, settings->files.count);
+    service->watch = watch;
 }
 
-/* Put settings into force; takes them over. */
+/* Put settings into force; takes them over. When that fails all is as it was. */
 static bool apply(struct service *service, struct settings *settings, struct err *err)
 {
     struct poller_plan *plans = NULL;
@@ -185,9 +189,18 @@ static bool apply(struct service *service, struct settings *settings, struct err
         settings_free(settings);
         return false;
     }
-    remember(service, settings);
+    char *notice = notice_of(settings);
+    struct watch *watch =
+        watch_new((const char *const *)settings->files.items, settings->files.count);
+    log_configure_named(settings->log_level, settings->log_format);
     bool applied = poller_apply(service->poller, plans, count, settings, release_settings, err);
     plan_free(plans, count);
+    if (applied) {
+        remember(service, notice, watch);
+    } else {
+        free(notice);
+        watch_free(watch);
+    }
     return applied;
 }
 
@@ -195,23 +208,40 @@ static bool reload(struct service *service, struct err *err)
 {
     int rest = 0;
     struct settings *settings = NULL;
-    if (!settings_load(service->line->argc, service->line->argv, &settings, &rest, err))
-        return false;
-    log_configure_named(settings->log_level, settings->log_format);
-    return apply(service, settings, err);
+    return settings_load(service->line->argc, service->line->argv, &settings, &rest, err) &&
+           apply(service, settings, err);
+}
+
+/* A reload that fails for the same reason again is no news. */
+static void note_failure(struct service *service, const struct err *err)
+{
+    if (strcmp(err->text, service->reload_error.text) != 0)
+        log_error("configuration not reloaded, the one before stays",
+                  FIELDS(TEXT("error", err->text)));
+    service->reload_error = *err;
+    pthread_mutex_lock(&service->lock);
+    service->own.last_reload_worked = false;
+    pthread_mutex_unlock(&service->lock);
 }
 
 static void try_reload(struct service *service)
 {
     struct err err = {0};
-    if (reload(service, &err)) {
-        log_info("configuration reloaded", NULL);
+    service->reload_tried_ms = clock_monotonic_ms();
+    if (!reload(service, &err)) {
+        note_failure(service, &err);
         return;
     }
-    pthread_mutex_lock(&service->lock);
-    service->own.last_reload_worked = false;
-    pthread_mutex_unlock(&service->lock);
-    log_error("configuration not reloaded, the one before stays", FIELDS(TEXT("error", err.text)));
+    service->reload_error = (struct err){0};
+    log_info("configuration reloaded", NULL);
+}
+
+/* A change of a file, or after a failure the time to see whether what was wrong was mended. */
+static bool reload_is_due(struct service *service)
+{
+    bool again = service->reload_error.code != ERR_NONE &&
+                 clock_monotonic_ms() - service->reload_tried_ms > RELOAD_AGAIN_MS;
+    return again || (service->watch && watch_changed(service->watch));
 }
 
 /* ---- start and stop ---- */
@@ -248,16 +278,15 @@ static void *end_for_sure(void *argument)
     struct timespec limit = {.tv_sec = STOP_LIMIT_MS / 1000,
                              .tv_nsec = STOP_LIMIT_MS % 1000 * 1000000L};
     nanosleep(&limit, NULL);
-    log_warn("not everything stopped in time, ending anyway", NULL);
-    proc_pool_kill(service->pool);
+    proc_pool_kill(service->pool); /* not a word: a log that is blocked may be what hangs */
     _exit(EXIT_FINE);
 }
 
 static void stop(struct service *service)
 {
-    log_info("stopping", NULL);
     pthread_t last_resort;
     bool guarded = pthread_create(&last_resort, NULL, end_for_sure, service) == 0;
+    log_info("stopping", NULL);
     bool stopped = poller_stop(service->poller, guarded ? STOP_POLLERS_MS : 0);
     proc_pool_kill(service->pool);
     if (!stopped)
@@ -286,7 +315,8 @@ static void wait_for_end(struct service *service, int signals)
     struct pollfd fd = {.fd = signals, .events = POLLIN};
     for (;;) {
         if (poll(&fd, 1, FILE_CHECK_MS) <= 0) {
-            if (service->watch && watch_changed(service->watch))
+            poller_reap(service->poller);
+            if (reload_is_due(service))
                 try_reload(service);
             continue;
         }

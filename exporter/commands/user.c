@@ -21,6 +21,10 @@ bool user_become(const char *name, struct err *err)
                        name);
     uid_t uid = user->pw_uid;
     gid_t gid = user->pw_gid;
+    /* libpq looks for .pgpass and certificates there. */
+    if (setenv("HOME", user->pw_dir, 1) != 0 || setenv("USER", name, 1) != 0 ||
+        setenv("LOGNAME", name, 1) != 0)
+        return err_memory(err);
     if (initgroups(name, gid) != 0 || setresgid(gid, gid, gid) != 0 ||
         setresuid(uid, uid, uid) != 0)
         return err_system(err, errno, "cannot become user %s", name);

@@ -1,5 +1,6 @@
 #include "exporter/schedule/poller.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <math.h>
 #include <poll.h>
@@ -49,6 +50,7 @@ struct worker {
     double last_success_at;
     bool ended;          /* its thread is about to return, or was never started */
     bool has_thread;     /* to be joined */
+    bool kept;           /* by the poller_apply() under way */
     struct worker *next; /* in the list of those that were asked to stop */
 };
 
@@ -153,7 +155,6 @@ static void wake_combining(struct poller *poller)
 static void publish(struct worker *worker, struct snapshot *snapshot)
 {
     struct snapshot *before = worker->snapshot;
-    log_change(worker, before, snapshot);
     bool large = snapshot->samples->count > LARGE_SAMPLE_COUNT;
     pthread_mutex_lock(&worker->poller->lock);
     worker->snapshot = snapshot;
@@ -161,11 +162,12 @@ static void publish(struct worker *worker, struct snapshot *snapshot)
     if (snapshot->outcome != RUN_FAILED)
         worker->last_success_at = snapshot->started_at;
     pthread_mutex_unlock(&worker->poller->lock);
+    if (!worker->collector->combines)
+        wake_combining(worker->poller);
+    log_change(worker, before, snapshot); /* only now: a slow log must not hide what it tells */
     snapshot_unref(before);
     if (large)
         malloc_trim(0);
-    if (!worker->collector->combines)
-        wake_combining(worker->poller);
 }
 
 static bool open_once(struct worker *worker, struct err *err)
@@ -258,10 +260,24 @@ static struct sample_set *take_samples(struct worker *worker, struct attempt *at
     return samples;
 }
 
+/* A run that was told to end has measured nothing: it leaves no trace. */
+static void discard(struct attempt *attempt)
+{
+    sink_free(attempt->run.sink);
+    report_free(attempt->run.report);
+    if (attempt->run.observation)
+        attempt->run.observation_free(attempt->run.observation);
+}
+
 static struct snapshot *snapshot_of(struct worker *worker, struct attempt *attempt)
 {
     struct run *run = &attempt->run;
     struct sample_set *samples = take_samples(worker, attempt);
+    if (!samples) {
+        discard(attempt);
+        attempt->run.sink = NULL;
+        return NULL;
+    }
     worker->failures_in_a_row = attempt->succeeded ? 0 : worker->failures_in_a_row + 1;
     if (attempt->succeeded)
         attempt->err = run->down ? run->down_error : (struct err){0};
@@ -293,15 +309,6 @@ static void finish(struct worker *worker, struct attempt *attempt)
                          TEXT("target", worker->target.name)));
 }
 
-/* A run that was told to end has measured nothing: it leaves no trace. */
-static void discard(struct attempt *attempt)
-{
-    sink_free(attempt->run.sink);
-    report_free(attempt->run.report);
-    if (attempt->run.observation)
-        attempt->run.observation_free(attempt->run.observation);
-}
-
 static void warn_when_slow(const struct worker *worker, int64_t started_ms)
 {
     double took_s = (double)(clock_monotonic_ms() - started_ms) / 1000;
@@ -328,12 +335,12 @@ static void run_once(struct worker *worker)
     };
     set_running(worker, attempt.started_ms);
     attempt.succeeded = collect(worker, &attempt.run, &attempt.err);
-    set_running(worker, 0);
-    warn_when_slow(worker, attempt.started_ms);
     if (bound_stopped(&attempt.run.bound))
         discard(&attempt);
     else
         finish(worker, &attempt);
+    warn_when_slow(worker, attempt.started_ms);
+    set_running(worker, 0);
 }
 
 /* ---- the thread ---- */
@@ -437,13 +444,14 @@ static void worker_free(struct worker *worker)
     free(worker);
 }
 
-/* Takes the target over, also when it fails. */
+/* Takes the target over, unless there is no memory. */
 static struct worker *worker_new(struct poller *poller, const struct collector *collector,
-                                 struct target *target, struct settings_holder *holder)
+                                 struct target *target, struct settings_holder *holder,
+                                 struct err *err)
 {
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker) {
-        target_done(target);
+        err_memory(err);
         return NULL;
     }
     atomic_fetch_add(&holder->references, 1);
@@ -459,6 +467,8 @@ static struct worker *worker_new(struct poller *poller, const struct collector *
     };
     *target = (struct target){0};
     if (worker->stop_fd < 0 || (collector->combines && worker->wake_fd < 0)) {
+        err_system(err, errno, "cannot watch target %s of collector %s", worker->target.name,
+                   collector->name);
         worker_free(worker);
         return NULL;
     }
@@ -474,13 +484,14 @@ static bool is_due_as_before(const struct worker *worker, const struct target *t
 }
 
 /* The running worker of the same target, or NULL. */
-static struct worker **find_same(struct poller *poller, const struct collector *collector,
-                                 const struct target *target)
+static struct worker *find_same(const struct poller *poller, const struct collector *collector,
+                                const struct target *target)
 {
     for (size_t i = 0; i < poller->count; i++) {
-        const struct worker *worker = poller->workers[i];
-        if (worker && worker->collector == collector && target_is_same(&worker->target, target))
-            return &poller->workers[i];
+        struct worker *worker = poller->workers[i];
+        if (!worker->kept && worker->collector == collector &&
+            target_is_same(&worker->target, target))
+            return worker;
     }
     return NULL;
 }
@@ -493,16 +504,19 @@ static void inherit(struct worker *worker, const struct worker *before)
     worker->last_success_at = before->last_success_at;
 }
 
-/* Move the running worker of this target over, or make a new one. With the lock held. */
+/* The running worker of this target, to be kept, or a new one. With the lock held. */
 static struct worker *worker_for(struct poller *poller, const struct collector *collector,
-                                 struct target *target, struct settings_holder *holder)
+                                 struct target *target, struct settings_holder *holder,
+                                 struct err *err)
 {
-    struct worker **same = find_same(poller, collector, target);
-    if (same && is_due_as_before(*same, target))
-        return TAKE(*same);
-    struct worker *worker = worker_new(poller, collector, target, holder);
+    struct worker *same = find_same(poller, collector, target);
+    if (same && is_due_as_before(same, target)) {
+        same->kept = true;
+        return same;
+    }
+    struct worker *worker = worker_new(poller, collector, target, holder, err);
     if (worker && same)
-        inherit(worker, *same);
+        inherit(worker, same);
     return worker;
 }
 
@@ -514,13 +528,15 @@ static size_t count_targets(const struct poller_plan *plans, size_t count)
     return targets;
 }
 
-/* Ask the workers that are left over to end. With the lock held. */
+/* Ask the workers that are not kept to end; the list is empty then. With the lock held. */
 static void retire_rest(struct poller *poller)
 {
     for (size_t i = 0; i < poller->count; i++) {
         struct worker *worker = poller->workers[i];
-        if (!worker)
+        if (worker->kept) {
+            worker->kept = false;
             continue;
+        }
         signal_fd(worker->stop_fd);
         worker->next = poller->stopping;
         poller->stopping = worker;
@@ -530,30 +546,54 @@ static void retire_rest(struct poller *poller)
     poller->count = 0;
 }
 
-/* Replace the list of workers by one for these plans. The new ones have no thread yet. */
-static bool replace_workers(struct poller *poller, struct poller_plan *plans, size_t count,
-                            struct settings_holder *holder)
+/* Undo a list that could not be completed: what runs goes on. With the lock held. */
+static void abandon(struct worker **workers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (workers[i]->kept)
+            workers[i]->kept = false;
+        else
+            worker_free(workers[i]);
+    }
+    free(workers);
+}
+
+/* The workers for these plans, NULL-ended; NULL when they are not complete. With the lock held. */
+static struct worker **make_workers(struct poller *poller, struct poller_plan *plans, size_t count,
+                                    struct settings_holder *holder, struct err *err)
 {
     struct worker **workers = calloc(count_targets(plans, count) + 1, sizeof(struct worker *));
-    if (!workers)
-        return false;
     size_t made = 0;
-    bool complete = true;
-    pthread_mutex_lock(&poller->lock);
-    for (size_t i = 0; i < count; i++) {
+    if (!workers)
+        err_memory(err);
+    for (size_t i = 0; workers && i < count; i++) {
         for (size_t j = 0; j < plans[i].targets.count; j++) {
             struct target *target = &plans[i].targets.items[j];
-            workers[made] = worker_for(poller, plans[i].collector, target, holder);
-            complete = complete && workers[made];
-            made += workers[made] != NULL;
+            workers[made] = worker_for(poller, plans[i].collector, target, holder, err);
+            if (!workers[made]) {
+                abandon(workers, made);
+                return NULL;
+            }
+            made++;
         }
     }
-    retire_rest(poller);
-    poller->workers = workers;
-    poller->count = made;
-    poller->applied = true;
+    return workers;
+}
+
+/* Replace the list of workers by one for these plans; the new ones have no thread yet. */
+static bool replace_workers(struct poller *poller, struct poller_plan *plans, size_t count,
+                            struct settings_holder *holder, struct err *err)
+{
+    pthread_mutex_lock(&poller->lock);
+    struct worker **workers = make_workers(poller, plans, count, holder, err);
+    if (workers) {
+        retire_rest(poller);
+        poller->workers = workers;
+        poller->count = count_targets(plans, count);
+        poller->applied = true;
+    }
     pthread_mutex_unlock(&poller->lock);
-    return complete;
+    return workers != NULL;
 }
 
 static bool start_threads(struct poller *poller, struct err *err)
@@ -572,8 +612,7 @@ static bool start_threads(struct poller *poller, struct err *err)
     return all;
 }
 
-/* Free the stopping workers whose threads have ended; returns how many are left. */
-static size_t reap(struct poller *poller)
+size_t poller_reap(struct poller *poller)
 {
     struct worker *ended = NULL;
     size_t left = 0;
@@ -632,11 +671,11 @@ bool poller_apply(struct poller *poller, struct poller_plan *plans, size_t count
     }
     *holder = (struct settings_holder){.settings = settings, .release = release_settings};
     atomic_init(&holder->references, 1);
-    bool complete = replace_workers(poller, plans, count, holder);
+    bool replaced = replace_workers(poller, plans, count, holder, err);
     plans_done(plans, count);
-    bool started = start_threads(poller, err);
-    reap(poller);
-    return started && (complete || err_memory(err));
+    bool started = replaced && start_threads(poller, err);
+    poller_reap(poller);
+    return started;
 }
 
 static struct timespec monotonic_timespec(int64_t at_ms)
@@ -663,7 +702,7 @@ bool poller_stop(struct poller *poller, int64_t wait_ms)
     while (in_time && some_are_stopping(poller))
         in_time = pthread_cond_timedwait(&poller->some_ended, &poller->lock, &until) == 0;
     pthread_mutex_unlock(&poller->lock);
-    return reap(poller) == 0;
+    return poller_reap(poller) == 0;
 }
 
 void poller_free(struct poller *poller)

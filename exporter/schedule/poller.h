@@ -42,11 +42,15 @@ struct poller *poller_new(struct proc_pool *pool) MUST_USE;
  * Make the running targets those of the plans. Equal ones (collector, name, fingerprint) go on
  * undisturbed, others are stopped or started. Takes the target lists over. settings must stay
  * valid until every target opened with them is gone: release_settings(settings) is called then.
- * Does not wait for stopping threads. ERR_SYSTEM, ERR_MEMORY: what could be started runs.
+ * Does not wait for stopping threads. ERR_SYSTEM, ERR_MEMORY: when the targets cannot all be made
+ * (no descriptor is left, say) nothing changes; when a thread cannot be started the others run.
  */
 bool poller_apply(struct poller *poller, struct poller_plan *plans, size_t count,
                   const struct settings *settings,
                   void (*release_settings)(const struct settings *), struct err *err) MUST_USE;
+
+/* Free the targets that were stopped and whose threads have ended; returns how many are left. */
+size_t poller_reap(struct poller *poller);
 
 /* Ask every thread to stop and wait up to wait_ms; true when all have ended. */
 bool poller_stop(struct poller *poller, int64_t wait_ms) MUST_USE;

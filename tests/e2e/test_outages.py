@@ -1,4 +1,5 @@
 """One outage of each kind: what is withheld, what stays, how it ends."""
+import os
 import signal
 import socket
 import subprocess
@@ -6,8 +7,10 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from conftest import Metrics
 from exporter import FAST, configuration
 from process import free_port, wait_until
+from web import answers_ok, get
 
 STOP_LIMIT_SECONDS = 2
 
@@ -217,3 +220,40 @@ def test_what_is_too_old_is_withheld(bed, start_exporter):
     finally:
         bed.postgres.resume()
     wait_until(lambda: up(exporter.metrics()), 20, "PostgreSQL is not seen again")
+
+
+def test_a_log_that_nobody_reads_hides_nothing(bed, program_path):
+    """A full pipe behind stderr: the outage is still seen, and SIGTERM still obeyed."""
+    port = free_port()
+    file = bed.place.write("mute.yml", configuration(bed, FAST))
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    process = subprocess.Popen(
+        [bed.place.copy_program(program_path), f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}"],
+        stderr=writer, env=bed.place.environment(), **bed.place.account.popen_arguments(),
+    )  # fmt: skip
+
+    def postgres_up():
+        return Metrics.parse(get(port, "/metrics").text).value("pgbackup_postgres_up")
+
+    try:
+        wait_until(lambda: answers_ok(port, "/metrics") and postgres_up() == 1, 20, "PostgreSQL is not seen")
+        bed.postgres.stop()
+        wait_until(lambda: postgres_up() == 0, 20, "the outage is not seen")
+        begun = time.monotonic()
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+        assert time.monotonic() - begun < STOP_LIMIT_SECONDS
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reader)
+        os.close(writer)
+        bed.postgres.resume()
+        if not bed.postgres.accepts_connections():
+            bed.postgres.start()

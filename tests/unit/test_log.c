@@ -10,6 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "exporter/base/clock.h"
 #include "exporter/base/strbuf.h"
 
 static int catcher = -1;
@@ -283,4 +284,48 @@ Test(log, an_interrupted_write_loses_no_line)
     cr_expect_geq(ticks, 2);
     cr_expect_gt(read(pipe_ends[0], line, sizeof line - 1), 0);
     cr_expect_not_null(strstr(line, "msg=kept\n"));
+}
+
+/* A pipe for stderr with no room left; returns its reading end. */
+static int block_stderr(void)
+{
+    int ends[2];
+    char byte = 'x';
+    cr_assert_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    while (write(ends[1], &byte, 1) == 1)
+        ;
+    cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0); /* whoever inherits a pipe inherits it blocking */
+    cr_assert_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    close(ends[1]);
+    return ends[0];
+}
+
+static void drain(int fd)
+{
+    char chunk[4096];
+    while (read(fd, chunk, sizeof chunk) > 0)
+        ;
+}
+
+Test(log, a_log_that_nobody_reads_stops_nobody, .timeout = 10)
+{
+    int reader = block_stderr();
+    int64_t begun_ms = clock_monotonic_ms();
+    for (int i = 0; i < 1000; i++)
+        log_error("dropped", NULL);
+    cr_expect_lt(clock_monotonic_ms() - begun_ms, 1000);
+    close(reader);
+}
+
+Test(log, lines_are_written_again_when_somebody_reads, .timeout = 10)
+{
+    int reader = block_stderr();
+    log_error("dropped", NULL);
+    drain(reader);
+    log_error("kept", NULL);
+    char chunk[4096] = {0};
+    cr_assert_gt(read(reader, chunk, sizeof chunk - 1), 0);
+    cr_expect(strstr(chunk, "msg=kept\n"));
+    cr_expect_not(strstr(chunk, "dropped"));
+    close(reader);
 }

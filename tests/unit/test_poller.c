@@ -1,7 +1,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "exporter/base/log.h"
 #include "exporter/schedule/poller.h"
@@ -192,6 +194,38 @@ Test(poller, a_changed_interval_does_not_forget_what_is_known)
     apply(&fake_collector, targets);
     cr_expect(page_has("fake_fact{stanza=\"main\"} 9"));
     stop();
+}
+
+/* No further descriptor can be opened while the returned limit is not set again. */
+static struct rlimit exhaust_descriptors(void)
+{
+    struct rlimit before;
+    int lowest_free = dup(STDERR_FILENO);
+    close(lowest_free);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit none = {.rlim_cur = (rlim_t)lowest_free, .rlim_max = before.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    return before;
+}
+
+Test(poller, a_reload_that_cannot_be_done_changes_nothing)
+{
+    fake_control.value = 4;
+    apply(&fake_collector, fake_targets("main", "one"));
+    wait_for("fake_state{stanza=\"main\"} 4");
+    struct poller_plan plan = {.collector = &fake_collector,
+                               .targets = fake_targets("main", "two")};
+    struct err err = {0};
+    struct rlimit before = exhaust_descriptors();
+    cr_expect_not(poller_apply(poller, &plan, 1, NULL, count_release, &err));
+    setrlimit(RLIMIT_NOFILE, &before);
+    cr_expect_eq(err.code, ERR_SYSTEM);
+    cr_expect_eq(released, 1, "the settings that never came into force");
+    fake_control.value = 5;
+    wait_for("fake_state{stanza=\"main\"} 5");
+    cr_expect_eq(fake_control.opened, 1);
+    stop();
+    cr_expect_eq(released, 2);
 }
 
 Test(poller, a_target_that_is_no_longer_configured_is_gone)

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "exporter/commands/user.h"
@@ -16,6 +17,8 @@ Test(user, root_gives_its_rights_up_for_good)
     cr_expect_eq(geteuid(), nobody->pw_uid);
     cr_expect_eq(getgid(), nobody->pw_gid);
     cr_expect_eq(setuid(0), -1, "the way back is closed");
+    cr_expect_str_eq(getenv("HOME"), nobody->pw_dir);
+    cr_expect_str_eq(getenv("USER"), "nobody");
     gid_t groups[64];
     int count = getgroups(64, groups);
     for (int i = 0; i < count; i++)
