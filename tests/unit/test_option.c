@@ -1,8 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "exporter/config/manual.h"
 #include "exporter/config/option.h"
-#include "exporter/config/problem.h"
 
 static double parsed(const char *text)
 {
@@ -192,97 +190,4 @@ Test(option, a_name_like_no_other_gets_no_suggestion)
     cr_expect_null(suggestion(""));
     cr_expect_null(suggestion("a-name-so-long-that-comparing-it-with-any-other-is-not-worth-the-"
                               "trouble"));
-}
-
-Test(problem, all_are_told_one_a_line)
-{
-    struct problem_list list CLEANUP(problem_list_done) = {0};
-    struct err err;
-    problem_add(&list, "first %d", 1);
-    problem_add(&list, "second");
-    cr_assert_not(problem_none(&list, &err));
-    cr_expect_eq(err.code, ERR_CONFIG);
-    cr_expect_str_eq(err.text, "first 1\nsecond");
-}
-
-Test(problem, none_is_fine)
-{
-    struct problem_list list = {0};
-    struct err err;
-    cr_expect(problem_none(&list, &err));
-}
-
-Test(problem, past_twenty_they_are_counted)
-{
-    struct problem_list list CLEANUP(problem_list_done) = {0};
-    struct err err;
-    for (int i = 1; i <= 23; i++)
-        problem_add(&list, "p%d", i);
-    cr_assert_not(problem_none(&list, &err));
-    cr_expect_not_null(strstr(err.text, "p20\n... and 3 more"));
-    cr_expect_null(strstr(err.text, "p21"));
-}
-
-Test(problem, what_does_not_fit_is_counted_too)
-{
-    struct problem_list list CLEANUP(problem_list_done) = {0};
-    struct err err;
-    for (int i = 0; i < 3; i++)
-        problem_add(&list, "%0900d", i);
-    cr_assert_not(problem_none(&list, &err));
-    cr_expect_eq(strlen(err.text), 900 + 1 + 900 + strlen("\n... and 1 more"));
-}
-
-Test(problem, a_line_from_outside_stays_one_line_and_printable)
-{
-    struct problem_list list CLEANUP(problem_list_done) = {0};
-    struct err err;
-    problem_add(&list, "a\nb\x1b[2J\xff");
-    cr_assert_not(problem_none(&list, &err));
-    cr_expect_str_eq(err.text, "a b\xEF\xBF\xBD[2J\xEF\xBF\xBD");
-}
-
-Test(lists, a_removed_name_goes_with_all_its_values)
-{
-    struct pair_list list CLEANUP(pair_list_done) = {0};
-    struct err err;
-    cr_assert(pair_list_add(&list, "a", "1", &err));
-    cr_assert(pair_list_add(&list, "b", "2", &err));
-    cr_assert(pair_list_add(&list, "a", "3", &err));
-    cr_expect_str_eq(pair_list_get(&list, "a"), "1");
-    pair_list_remove(&list, "a");
-    cr_expect_eq(list.count, 1);
-    cr_expect_null(pair_list_get(&list, "a"));
-    cr_expect_str_eq(pair_list_get(&list, "b"), "2");
-}
-
-Test(lists, a_text_list_ends_with_null)
-{
-    struct text_list list CLEANUP(text_list_done) = {0};
-    struct err err;
-    cr_assert(text_list_add(&list, "a", &err));
-    cr_assert(text_list_add(&list, "b", &err));
-    cr_expect_str_eq(list.items[1], "b");
-    cr_expect_null(list.items[2]);
-    cr_expect(text_list_has(&list, "a"));
-    cr_expect_not(text_list_has(&list, "c"));
-}
-
-Test(manual, a_flag_shows_its_default_and_its_variable_and_hides_what_is_hidden)
-{
-    static const struct option rows[] = {
-        {.key = "size",
-         .type = OPTION_INTEGER,
-         .sources = OPTION_EVERYWHERE,
-         .value = "N",
-         .fallback = "7",
-         .help = "How much."},
-        {.key = "secret-way", .type = OPTION_BOOL, .sources = OPTION_IN_FLAG | OPTION_HIDDEN},
-        {.key = "only-file", .type = OPTION_TEXT, .help = "In the file."},
-    };
-    const struct option_table table = {rows, COUNT_OF(rows), 0};
-    struct strbuf out CLEANUP(strbuf_done) = {0};
-    manual_flags(&table, "TEST", &out);
-    cr_expect_str_eq(strbuf_text(&out),
-                     "      --size=N\n          How much. Default: 7.\n          $TEST_SIZE\n");
 }
