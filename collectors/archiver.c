@@ -300,6 +300,18 @@ static bool read_position(struct pg *pg, const struct bound *bound,
     return true;
 }
 
+/* As long as the alert on a standstill waits: a slow writer's segment is archived by then. */
+#define STALLED_AFTER_S 600
+
+void archiver_judge_progress(struct archiver_observation *seen, double now)
+{
+    if (!seen->has_lsn || !seen->has_last_archived_lsn || seen->lsn < seen->last_archived_lsn)
+        return;
+    seen->waiting_bytes = seen->lsn - seen->last_archived_lsn;
+    seen->stalled = seen->runs && !seen->failing && seen->waiting_bytes > 2 * seen->segment_size &&
+                    now - seen->last_archived_at > STALLED_AFTER_S;
+}
+
 static void add_time(struct sink *sink, size_t metric, double time)
 {
     if (time > 0)
@@ -370,6 +382,7 @@ static bool archiver_collect(void *state, struct run *run, struct err *err)
     }
     if (!read)
         return cannot_ask(run, &failure) || err_set(err, failure.code, "%s", failure.text);
+    archiver_judge_progress(seen, clock_wall_seconds());
     add_samples(run->sink, seen);
     archiver_report(run->report, run->target->name, seen, &hidden);
     run_observe(run, TAKE(seen), observation_free);

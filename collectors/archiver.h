@@ -32,6 +32,8 @@ struct archiver_observation {
     uint64_t segment_size;
     bool has_last_archived_lsn; /* last_archived_wal is a segment */
     uint64_t last_archived_lsn; /* its end */
+    uint64_t waiting_bytes;     /* written behind it; 0 when one of the two is not known */
+    bool stalled; /* without a failure whole segments wait, and none was archived for long */
 
     bool has_position; /* false: the role may not read what follows */
     bool has_lsn;      /* false also on a standby that has replayed nothing yet */
@@ -41,5 +43,11 @@ struct archiver_observation {
 };
 
 void archiver_observation_free(struct archiver_observation *seen); /* takes NULL */
+
+/*
+ * Fill in waiting_bytes and stalled from the rest, at `now` (s since 1970). Two segments behind
+ * means that a whole one waits, wherever in its segment the writer is. Pure.
+ */
+void archiver_judge_progress(struct archiver_observation *seen, double now);
 
 #endif

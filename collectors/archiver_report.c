@@ -6,11 +6,12 @@
 #include "exporter/base/strbuf.h"
 #include "exporter/report/when.h"
 
-enum situation { STANDBY, DISABLED, WITHOUT_COMMAND, FAILING, NOTHING_YET, WORKS };
+enum situation { STANDBY, DISABLED, WITHOUT_COMMAND, FAILING, STALLED, NOTHING_YET, WORKS };
 
 static const enum grade grades[] = {
-    [STANDBY] = GRADE_NONE,   [DISABLED] = GRADE_FAILED,     [WITHOUT_COMMAND] = GRADE_FAILED,
-    [FAILING] = GRADE_FAILED, [NOTHING_YET] = GRADE_UNKNOWN, [WORKS] = GRADE_OK,
+    [STANDBY] = GRADE_NONE,   [DISABLED] = GRADE_FAILED, [WITHOUT_COMMAND] = GRADE_FAILED,
+    [FAILING] = GRADE_FAILED, [STALLED] = GRADE_FAILED,  [NOTHING_YET] = GRADE_UNKNOWN,
+    [WORKS] = GRADE_OK,
 };
 
 /* What to do; STANZA stands for the stanza's name. */
@@ -19,15 +20,20 @@ static const struct {
     const char *sentence;
     const char *command;
 } steps[] = {
-    {DISABLED, "switch archiving on, then restart PostgreSQL",
-     "sudo -u postgres psql -c \"ALTER SYSTEM SET archive_mode = on\" -c \"ALTER SYSTEM SET "
-     "archive_command = 'pgbackrest --stanza=STANZA archive-push %p'\""},
+    {DISABLED, "switch archiving on, look at archive_command, then restart PostgreSQL",
+     "sudo -u postgres psql -c \"ALTER SYSTEM SET archive_mode = on\" -c \"SHOW "
+     "archive_command\""},
     {WITHOUT_COMMAND, "say how to archive; no restart is needed",
      "sudo -u postgres psql -c \"ALTER SYSTEM SET archive_command = 'pgbackrest --stanza=STANZA "
      "archive-push %p'\" -c \"SELECT pg_reload_conf()\""},
     {FAILING, "see what stands in the way; PostgreSQL's log has the words of archive_command",
      "sudo -u postgres pgbackrest --stanza=STANZA check"},
     {FAILING, "watch the disk of pg_wal: PostgreSQL stops when it is full",
+     "sudo -u postgres psql -Atc \"SELECT count(*), pg_size_pretty(sum(size)) FROM "
+     "pg_ls_waldir()\""},
+    {STALLED, "see what the archiver waits for: state D is a file server that does not answer",
+     "ps -eo pid,stat,etime,wchan:24,args | grep -E '[p]gbackrest|[a]rchiver'"},
+    {STALLED, "watch the disk of pg_wal: PostgreSQL stops when it is full",
      "sudo -u postgres psql -Atc \"SELECT count(*), pg_size_pretty(sum(size)) FROM "
      "pg_ls_waldir()\""},
     {NOTHING_YET, "archive a first segment and see that it arrives",
@@ -46,6 +52,8 @@ static const struct {
      "sudo -u postgres psql -c \"TABLE pg_hba_file_rules\" -c \"\\du\""},
     {ERR_PERMISSION, "let the exporter's role read the statistics",
      "sudo -u postgres psql -c \"GRANT pg_monitor TO pgbackup_exporter\""},
+    {ERR_PERMISSION, "or let the exporter's user reach the socket",
+     "sudo -u postgres psql -Atc \"SHOW unix_socket_directories\""},
 };
 
 static enum situation situation_of(const struct archiver_observation *seen)
@@ -56,6 +64,8 @@ static enum situation situation_of(const struct archiver_observation *seen)
         return WITHOUT_COMMAND;
     if (seen->failing)
         return FAILING;
+    if (seen->stalled)
+        return STALLED;
     return seen->last_archived_at > 0 ? WORKS : NOTHING_YET;
 }
 
@@ -79,6 +89,13 @@ static void add_failing(struct strbuf *out, const struct archiver_observation *s
                   seen->failed_count);
 }
 
+static void add_stalled(struct strbuf *out, const struct archiver_observation *seen)
+{
+    strbuf_printf(out, "WAL archiving stands still: %.0f MiB wait, last file archived ",
+                  (double)seen->waiting_bytes / (1024 * 1024));
+    when_add_utc(out, seen->last_archived_at);
+}
+
 static void add_works(struct strbuf *out, const struct archiver_observation *seen)
 {
     strbuf_puts(out, "WAL archiving works: last file archived ");
@@ -100,6 +117,9 @@ static void add_verdict(struct strbuf *out, const struct archiver_observation *s
         return;
     case FAILING:
         add_failing(out, seen);
+        return;
+    case STALLED:
+        add_stalled(out, seen);
         return;
     case NOTHING_YET:
         strbuf_puts(out, "no WAL file has been archived yet");
@@ -147,6 +167,9 @@ static void report_facts(struct report *report, struct report_item *group,
     report_fact(report, group, "archived", "%" PRIu64 " files", seen->archived_count);
     report_fact(report, group, "failed", "%" PRIu64 " times", seen->failed_count);
     report_moment(report, group, "counted since", seen->stats_reset_at);
+    if (seen->has_last_archived_lsn)
+        report_fact(report, group, "not archived yet", "%.0f MiB",
+                    (double)seen->waiting_bytes / (1024 * 1024));
     report_settings(report, group, seen);
     if (seen->has_lsn)
         report_fact(report, group, seen->in_recovery ? "replayed to" : "written to",

@@ -553,12 +553,59 @@ Test(archiver_report, facts_name_file_position_and_settings)
 Test(archiver_report, command_to_paste_names_the_stanza)
 {
     struct archiver_observation seen = working();
-    seen.runs = false;
-    seen.mode = ARCHIVE_OFF;
+    seen.failing = true;
     struct report *report = report_of(&seen);
-    const struct report_item *step = find_item(report, REPORT_STEP, "switch archiving on");
+    const struct report_item *step = find_item(report, REPORT_STEP, "in the way");
     cr_assert(step);
-    cr_assert(strstr(step->command, "pgbackrest --stanza=main archive-push %p"), "%s",
-              step->command);
+    cr_assert_str_eq(step->command, "sudo -u postgres pgbackrest --stanza=main check");
     report_free(report);
+}
+
+Test(archiver_report, standstill_without_a_failure_is_not_called_working)
+{
+    struct archiver_observation seen = working();
+    seen.stalled = true;
+    seen.waiting_bytes = UINT64_C(96) << 20;
+    struct report *report = report_of(&seen);
+    assert_verdict(report, GRADE_FAILED,
+                   "stands still: 96 MiB wait, last file archived 1970-01-01 00:16 UTC");
+    const struct report_item *step = find_item(report, REPORT_STEP, "what the archiver waits for");
+    cr_assert(step && strstr(step->command, "wchan"));
+    report_free(report);
+}
+
+static bool is_stalled(uint64_t waiting_bytes, double age, bool runs, bool failing)
+{
+    struct archiver_observation seen = working();
+    seen.segment_size = UINT64_C(1) << 24;
+    seen.has_lsn = seen.has_last_archived_lsn = true;
+    seen.last_archived_lsn = UINT64_C(1) << 30;
+    seen.lsn = seen.last_archived_lsn + waiting_bytes;
+    seen.last_archived_at = 1000;
+    seen.runs = runs;
+    seen.failing = failing;
+    archiver_judge_progress(&seen, 1000 + age);
+    cr_assert_eq(seen.waiting_bytes, waiting_bytes);
+    return seen.stalled;
+}
+
+Test(archiver_progress, a_standstill_is_whole_segments_that_wait_for_long)
+{
+    const uint64_t two_segments = UINT64_C(2) << 24;
+    cr_expect(is_stalled(two_segments + 1, 601, true, false));
+    cr_expect_not(is_stalled(two_segments, 601, true, false), "the current one is not whole");
+    cr_expect_not(is_stalled(two_segments + 1, 600, true, false), "not for long");
+    cr_expect_not(is_stalled(two_segments + 1, 601, false, false), "a standby");
+    cr_expect_not(is_stalled(two_segments + 1, 601, true, true), "a failure is told as one");
+}
+
+Test(archiver_progress, an_archive_ahead_of_the_writer_is_no_standstill)
+{
+    struct archiver_observation seen = working();
+    seen.has_lsn = seen.has_last_archived_lsn = true;
+    seen.lsn = 100;
+    seen.last_archived_lsn = UINT64_C(1) << 40; /* a former primary's */
+    archiver_judge_progress(&seen, 1e9);
+    cr_expect_not(seen.stalled);
+    cr_expect_eq(seen.waiting_bytes, 0u);
 }
