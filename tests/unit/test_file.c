@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@ static struct err err;
 
 static void begin(void)
 {
+    mallopt(M_PERTURB, 'x'); /* new memory is not zero by luck: a text must be ended */
     folder = config_folder_new();
 }
 

@@ -72,6 +72,17 @@ Test(problem, what_just_fits_is_told_whole)
     cr_expect_str_eq(strrchr(err.text, '\n'), "\n0000000002");
 }
 
+Test(problem, a_line_makes_room_for_the_count_of_those_left_out)
+{
+    struct problem_list list CLEANUP(problem_list_done) = {0};
+    struct err err;
+    problem_add(&list, "%0900d", 1);
+    problem_add(&list, "%0*d", ERR_TEXT_SIZE - 1 - 901, 2);
+    problem_add(&list, "third");
+    cr_assert_not(problem_none(&list, &err));
+    cr_expect_str_eq(err.text + 900, "\n... and 2 more");
+}
+
 Test(problem, a_sentence_that_is_too_long_is_cut_at_a_character)
 {
     struct problem_list list CLEANUP(problem_list_done) = {0};
