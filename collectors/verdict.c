@@ -113,7 +113,7 @@ static bool verdict_targets(const struct settings *settings, struct target_list 
 static bool is_of_now(const struct run_input *input)
 {
     const struct backups_observation *seen = input->observation;
-    return input->current || !seen->readable;
+    return input->current || (input->fresh && !seen->readable);
 }
 
 static void tally_status(struct tally *tally, const struct backups_observation *seen)

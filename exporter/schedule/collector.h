@@ -50,7 +50,8 @@ struct run_input {
     const struct label *labels; /* of the target, ended by a NULL name */
     const void *observation;    /* of its newest run that made one; NULL while there was none */
     double observed_at;         /* when that run started, s since 1970 */
-    bool current;               /* its newest run was good and is not too old */
+    bool fresh;                 /* its newest run is not too old */
+    bool current;               /* it is fresh, and that run was good */
 };
 
 /* One collection. */

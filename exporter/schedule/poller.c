@@ -208,6 +208,7 @@ static struct run_input *take_inputs(struct worker *worker, struct snapshot ***r
             .collector = held[i]->collector->name,
             .target = held[i]->target,
             .labels = held[i]->labels,
+            .fresh = snapshot_is_fresh(held[i], clock_monotonic_ms()),
             .current = snapshot_is_current(held[i], clock_monotonic_ms()),
         };
         inputs[i].observation = snapshot_observation(held[i], &inputs[i].observed_at);

@@ -92,15 +92,20 @@ const void *snapshot_observation(const struct snapshot *snapshot, double *ret_at
     return snapshot->observation;
 }
 
+bool snapshot_is_fresh(const struct snapshot *snapshot, int64_t now_ms)
+{
+    return now_ms < snapshot->expires_ms;
+}
+
 bool snapshot_is_current(const struct snapshot *snapshot, int64_t now_ms)
 {
-    return snapshot->outcome == RUN_OK && now_ms < snapshot->expires_ms;
+    return snapshot->outcome == RUN_OK && snapshot_is_fresh(snapshot, now_ms);
 }
 
 void snapshot_expose(const struct snapshot *snapshot, int64_t now_ms, struct exposition *page)
 {
     unsigned which = WRITE_FACTS;
-    if (now_ms < snapshot->expires_ms)
+    if (snapshot_is_fresh(snapshot, now_ms))
         which |= WRITE_STATES | WRITE_OUTCOMES;
     exposition_add(page, snapshot->samples, which);
     if (snapshot->last_good)

@@ -70,6 +70,9 @@ void snapshot_unrefp(struct snapshot **snapshot);
  */
 const void *snapshot_observation(const struct snapshot *snapshot, double *ret_at);
 
+/* Whether its run is not too old at `now_ms` (monotonic) to be called the present. */
+bool snapshot_is_fresh(const struct snapshot *snapshot, int64_t now_ms);
+
 /* Whether its run was good and it is not too old at `now_ms` (monotonic). */
 bool snapshot_is_current(const struct snapshot *snapshot, int64_t now_ms);
 

@@ -47,6 +47,7 @@ static struct run_input input(const struct label *labels,
         .labels = labels,
         .observation = observation,
         .observed_at = 1000,
+        .fresh = true,
         .current = observation && observation->readable,
     };
 }
@@ -232,6 +233,21 @@ Test(verdict, the_lock_is_absent_when_nobody_answered)
     inputs[1].current = false; /* what it said is old */
     struct outcome outcome = combine(2, inputs, 2);
     cr_expect_null(find(&outcome, LOCK));
+    outcome_done(&outcome);
+}
+
+Test(verdict, a_repository_that_was_down_long_ago_says_nothing_of_now)
+{
+    struct backups_observation one = seen(1, 99), two = seen(2, 0);
+    one.readable = false;
+    struct run_input inputs[] = {input(repo1, &one), input(repo2, &two)};
+    struct outcome outcome = combine(2, inputs, 2);
+    expect_sample(&outcome, "pgbackrest_stanza_status{stanza=\"main\"}", 4);
+    outcome_done(&outcome);
+
+    inputs[0].fresh = false;
+    outcome = combine(2, inputs, 2);
+    cr_expect_null(find(&outcome, "pgbackrest_stanza_status{stanza=\"main\"}"));
     outcome_done(&outcome);
 }
 
