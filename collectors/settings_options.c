@@ -209,13 +209,13 @@ static const struct option repository_rows[] = {
         .type = OPTION_TRISTATE,
         .offset = offsetof(struct repository_settings, continuous_wal),
         .shown = "whether pgBackRest's configuration names the repository",
-        .help = "Whether archive_command pushes every WAL segment here.",
+        .help = "Whether archive_command pushes every WAL segment here. Nothing depends on it yet.",
     },
     {
         .key = "mount",
         .type = OPTION_SECTION,
         .section = &mount_table,
-        .help = "The file system under a posix repository.",
+        .help = "The file system under a posix repository. It is not watched yet.",
     },
     {
         .key = "credentials",
@@ -228,7 +228,9 @@ static const struct option repository_rows[] = {
         .type = OPTION_SECTION,
         .section = &objective_table,
         .offset = offsetof(struct repository_settings, objectives),
-        .help = "What you promised; the alerts compare with it.",
+        .help =
+            "What you promised. Read and checked, but no metric, alert or verdict compares with "
+            "it yet.",
     },
 };
 static const struct option_table repository_table = TABLE(repository_settings, repository_rows);
