@@ -535,7 +535,7 @@ static bool backups_collect(void *opaque, struct run *run, struct err *err)
 
     add_configured(state->repository, run->sink);
     if (!repository_env(state->repository, &env, err))
-        return err->code == ERR_MEMORY ? false : says_nothing(state, run, err);
+        return err->code == ERR_CONFIG ? says_nothing(state, run, err) : false;
     find_version(state, &run->bound);
     if (ask(state, run, &env, &result, err))
         return judge(state, run, &env, &result, err);

@@ -152,7 +152,8 @@ bool pgbackrest_failure_is_repository(const struct proc_result *result, const st
     if (err->code == ERR_STUCK)
         return true;
     bool refused = result->exited && result->exit_status != 0;
-    return result->started && (refused || err->code == ERR_TIMEOUT);
+    bool had_time = result->duration_ms >= result->waited_ms;
+    return result->started && (refused || (err->code == ERR_TIMEOUT && had_time));
 }
 
 /* "pgBackRest 2.45\n"; warnings about the configuration may come before it. */
@@ -174,8 +175,7 @@ char *pgbackrest_version(struct proc_pool *pool, const char *program, const stru
     struct proc_result result CLEANUP(proc_result_done) = {0};
     struct err err;
     struct bound child = child_bound(bound);
-    struct proc_spec spec = {
-        .argv = argv, .envp = environment, .queued = true, .output_limit = VERSION_LIMIT};
+    struct proc_spec spec = {.argv = argv, .envp = environment, .output_limit = VERSION_LIMIT};
     if (!proc_run(pool, &spec, &child, &result, &err))
         return NULL; /* whatever hinders it hinders every other command too, and that one tells */
     return parse_version(strbuf_text(&result.output));

@@ -45,7 +45,7 @@ bool pgbackrest_run(const struct pgbackrest_call *call, const struct bound *boun
 
 /*
  * Whether a failure of pgbackrest_run() is the repository's (it hangs, it is refused) rather than
- * ours (no such program, no place in the queue, stopped, out of memory).
+ * ours (no such program, no place in the queue or one too late, stopped, out of memory).
  */
 bool pgbackrest_failure_is_repository(const struct proc_result *result, const struct err *err);
 

@@ -198,10 +198,14 @@ static void close_fd(const int *fd)
         close(*fd);
 }
 
+/* What is wrong with the file; what is wrong with this machine stays a failure of ours. */
 static bool config_error(struct err *err, const char *what)
 {
-    err_system(err, errno, "%s", what);
-    err->code = ERR_CONFIG;
+    int error = errno;
+    bool ours = error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO;
+    err_system(err, error, "%s", what);
+    if (!ours)
+        err->code = ERR_CONFIG;
     return false;
 }
 

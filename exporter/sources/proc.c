@@ -14,10 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OUTPUT_LIMIT ((size_t)16 << 20)
-#define ERROR_LIMIT  ((size_t)256 << 10)
-#define GRACE_MS     500
-#define CHUNK_SIZE   16384
+#define OUTPUT_LIMIT  ((size_t)16 << 20)
+#define ERROR_LIMIT   ((size_t)256 << 10)
+#define GRACE_MS      500
+#define CHUNK_SIZE    16384
+#define PLACE_HOLD_MS 2000 /* a child that has started and only waits takes no place */
 
 struct child {
     struct child *next;
@@ -240,7 +241,7 @@ static bool pool_admits(struct proc_pool *pool, const struct proc_spec *spec, st
                        "%s was not started: process %d for %s cannot be killed and still waits",
                        spec->argv[0], (int)other, spec->key);
     if (stuck >= pool->limits.stuck)
-        return err_set(err, ERR_STUCK,
+        return err_set(err, ERR_SYSTEM,
                        "%s was not started: %zu processes cannot be killed, %zu is the limit",
                        spec->argv[0], stuck, pool->limits.stuck);
     return true;
@@ -410,18 +411,36 @@ static bool stream_drain(struct stream *stream, const char *program, struct err 
     return true;
 }
 
+static void leave_place(struct run *run)
+{
+    if (run->has_place)
+        eventfd_write(run->pool->places, 1);
+    run->has_place = false;
+}
+
+/* How long to wait next, in ms: to the bound's end, or until the place is to be left. */
+static int wait_ms(const struct run *run, const struct bound *bound)
+{
+    struct bound place = {.deadline_ms = run->started_ms + PLACE_HOLD_MS};
+    int left = bound_remaining_ms(bound);
+    int until_place = run->has_place ? bound_remaining_ms(&place) : left;
+    return until_place < left ? until_place : left;
+}
+
 enum { ON_CHILD, ON_OUTPUT, ON_ERRORS, ON_STOP, ON_COUNT };
 
 /* Wait once, for any of the four. */
-static bool run_poll(const struct run *run, const struct bound *bound, struct pollfd *ret,
+static bool run_poll(struct run *run, const struct bound *bound, struct pollfd *ret,
                      struct err *err)
 {
     ret[ON_CHILD] = (struct pollfd){.fd = run->pidfd, .events = POLLIN};
     ret[ON_OUTPUT] = (struct pollfd){.fd = run->output.fd, .events = POLLIN};
     ret[ON_ERRORS] = (struct pollfd){.fd = run->errors.fd, .events = POLLIN};
     ret[ON_STOP] = (struct pollfd){.fd = bound->stop_fd, .events = POLLIN};
-    if (poll(ret, ON_COUNT, bound_remaining_ms(bound)) < 0 && errno != EINTR)
+    if (poll(ret, ON_COUNT, wait_ms(run, bound)) < 0 && errno != EINTR)
         return err_system(err, errno, "cannot wait for %s", run->spec->argv[0]);
+    if (clock_monotonic_ms() - run->started_ms >= PLACE_HOLD_MS)
+        leave_place(run);
     return true;
 }
 
@@ -564,8 +583,7 @@ static void run_done(struct run *run)
 {
     if (run->result->started)
         run->result->duration_ms = clock_monotonic_ms() - run->started_ms;
-    if (run->has_place)
-        eventfd_write(run->pool->places, 1);
+    leave_place(run);
     close_fd(&run->pidfd);
     close_fd(&run->output.fd);
     close_fd(&run->errors.fd);
@@ -597,8 +615,10 @@ bool proc_run(struct proc_pool *pool, const struct proc_spec *spec, const struct
     };
     if (!may_start(&run, err))
         return false;
+    int64_t asked_ms = clock_monotonic_ms();
     if (spec->queued && (!take_place(&run, err) || !may_start(&run, err)))
         return false;
+    result->waited_ms = clock_monotonic_ms() - asked_ms;
     if (!run_start(&run, err))
         return false;
     bool sound = run_watch(&run, bound, err);

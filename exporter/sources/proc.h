@@ -23,7 +23,8 @@
 struct proc_pool;
 
 struct proc_limits {
-    size_t at_once; /* children of a spec with `queued` that run at the same time */
+    size_t at_once; /* places: a child of a spec with `queued` holds one in its first 2 seconds, so
+                       that one which hangs keeps no other from starting */
     size_t stuck;   /* stuck children after which nothing new is started */
 };
 
@@ -46,7 +47,8 @@ struct proc_result {
     bool started;
     bool exited; /* ended by itself: exit_status is valid */
     int exit_status;
-    int signal; /* the signal that ended it, or 0 */
+    int signal;        /* the signal that ended it, or 0 */
+    int64_t waited_ms; /* for a place, before it was started */
     int64_t duration_ms;
     double cpu_seconds; /* user and system time of the child and what it reaped */
 };
@@ -70,11 +72,12 @@ size_t proc_pool_stuck(struct proc_pool *pool);
  * the output limit. On false *err holds ERR_TIMEOUT (its text names the program and the limit),
  * ERR_STOPPED (the bound's stop descriptor became readable), ERR_STUCK (it could not be killed, or
  * one of the same key still is), ERR_TOO_BIG, ERR_EXIT (status or signal; see *result) or
- * ERR_SYSTEM, and *result still holds what was read. The end is the end of the process, not of the
- * pipe: a grandchild that keeps the pipe open is ended with the group and does not delay the call.
- * What else is left in the group is killed too.
- * Blocks for at most the bound's rest + 2 * grace_ms. Safe from any thread; the process must have
- * descriptors 0 to 2 open and neither ignore SIGCHLD nor reap children it does not know (wait(-1)).
+ * ERR_SYSTEM (also when as many as the pool's limit are stuck), and *result still holds what was
+ * read. The end is the end of the process, not of the pipe: a grandchild that keeps the pipe open
+ * is ended with the group and does not delay the call. What else is left in the group is killed
+ * too. Blocks for at most the bound's rest + 2 * grace_ms. Safe from any thread; the process must
+ * have descriptors 0 to 2 open and neither ignore SIGCHLD nor reap children it does not know
+ * (wait(-1)).
  */
 bool proc_run(struct proc_pool *pool, const struct proc_spec *spec, const struct bound *bound,
               struct proc_result *result, struct err *err) MUST_USE;

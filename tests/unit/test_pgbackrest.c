@@ -171,6 +171,15 @@ Test(pgbackrest, a_stuck_child_is_the_repositorys_fault_and_no_place_to_start_is
     cr_expect_not(pgbackrest_failure_is_repository(&never, &late));
 }
 
+Test(pgbackrest, a_child_that_was_started_too_late_is_not_the_repositorys_fault)
+{
+    struct proc_result late = {.started = true, .waited_ms = 8000, .duration_ms = 2000};
+    struct proc_result slow = {.started = true, .waited_ms = 2000, .duration_ms = 8000};
+    struct err timeout = {.code = ERR_TIMEOUT};
+    cr_expect_not(pgbackrest_failure_is_repository(&late, &timeout));
+    cr_expect(pgbackrest_failure_is_repository(&slow, &timeout));
+}
+
 static void expect_version(const char *commands, const char *expected)
 {
     struct place place;

@@ -543,6 +543,18 @@ Test(proc, a_place_is_given_back_at_the_end)
     cr_expect(run_for(&spec, 10000), "%s", err.text);
 }
 
+Test(proc, a_child_that_hangs_gives_its_place_back_while_it_runs)
+{
+    struct background holder = {.spec.queued = true};
+    const struct proc_spec spec = {.argv = SHELL("true"), .envp = NO_ENVIRONMENT, .queued = true};
+    background_start(&holder);
+    cr_expect(run_for(&spec, 10000), "%s", err.text);
+    cr_expect_gt(result.waited_ms, 500);
+    cr_expect_lt(result.waited_ms, 5000);
+    background_stop(&holder);
+    cr_expect(run_for(&spec, 10000), "its end gives no second place: %s", err.text);
+}
+
 Test(proc, a_stop_ends_the_wait_for_a_place)
 {
     struct background holder = {.spec.queued = true};
@@ -690,7 +702,7 @@ Test(proc_stuck, nothing_starts_while_as_many_as_the_limit_are_stuck)
     stuck_start(&second, "b");
     cr_expect_eq(proc_pool_stuck(pool), 2);
     cr_expect_not(run_shell("true", 10000));
-    cr_expect_eq(err.code, ERR_STUCK);
+    cr_expect_eq(err.code, ERR_SYSTEM, "the fault of neither key");
     cr_expect_not_null(strstr(err.text, "2 is the limit"), "%s", err.text);
     stuck_release(&first);
     stuck_release(&second);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -210,6 +211,24 @@ Test(repository, a_missing_file_is_a_configuration_error_that_names_it)
     struct err err = refuse(&place);
     cr_expect(strstr(err.text, place.file));
     cr_expect(strstr(err.text, "No such file"));
+    place_done(&place);
+}
+
+Test(repository, having_no_descriptor_left_is_no_fault_of_the_file)
+{
+    struct place place;
+    struct rlimit before;
+    struct repository_env env = {0};
+    struct err err = {0};
+    place_init(&place);
+    map_keys(&place);
+    write_file(&place, "AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\n", 0600);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_max = before.rlim_max}), 0);
+    bool made = repository_env(&place.repository, &env, &err);
+    setrlimit(RLIMIT_NOFILE, &before);
+    cr_expect_not(made);
+    cr_expect_eq(err.code, ERR_SYSTEM, "%s", err.text);
     place_done(&place);
 }
 
