@@ -250,7 +250,7 @@ static bool read_credentials(const char *configured, struct credentials *ret, bo
     struct strbuf path CLEANUP(strbuf_done) = {0};
     struct strbuf text CLEANUP(wipe) = {0};
     int fd CLEANUP(close_fd) = -1;
-    struct stat status;
+    struct stat status = {0};
     if (!find_credentials(configured, &path, err) ||
         !open_credentials(strbuf_text(&path), &fd, &status, err) || !read_bytes(fd, &text, err) ||
         !credentials_parse(text.data, text.length, ret, err))
