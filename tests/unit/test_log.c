@@ -313,7 +313,7 @@ Test(log, a_log_that_nobody_reads_stops_nobody, .timeout = 10)
     int64_t begun_ms = clock_monotonic_ms();
     for (int i = 0; i < 1000; i++)
         log_error("dropped", NULL);
-    cr_expect_lt(clock_monotonic_ms() - begun_ms, 1000);
+    cr_expect_lt(clock_monotonic_ms() - begun_ms, 5000);
     close(reader);
 }
 

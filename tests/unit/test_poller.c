@@ -249,7 +249,7 @@ Test(poller, stops_at_once_in_the_middle_of_a_hanging_collection)
     cr_expect_gt(status_of_first().running_s, -1.0);
     int64_t started_ms = clock_monotonic_ms();
     stop();
-    cr_expect_lt(clock_monotonic_ms() - started_ms, 500);
+    cr_expect_lt(clock_monotonic_ms() - started_ms, 2000);
 }
 
 static struct snapshot *dead_end(void)
