@@ -1,5 +1,6 @@
 #include "exporter/commands/document.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "collectors/registry.h"
@@ -18,8 +19,12 @@ static void write_help(struct strbuf *out)
 
 static void write_metrics(struct strbuf *out)
 {
-    struct metric_section sections[64];
+    struct metric_section *sections = calloc(collector_count() + 1, sizeof *sections);
     size_t count = 0;
+    if (!sections) {
+        out->failed = true;
+        return;
+    }
     for (const struct collector *const *item = collector_registry; *item; item++)
         sections[count++] = (struct metric_section){
             .title = (*item)->name,
@@ -35,6 +40,7 @@ static void write_metrics(struct strbuf *out)
         .count = own_metric_count,
     };
     metric_document(out, sections, count);
+    free(sections);
 }
 
 static void write_version(struct strbuf *out)

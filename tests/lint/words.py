@@ -9,7 +9,7 @@ from pathlib import Path
 
 BANNED = {
     r"\b(TODO|FIXME|XXX|HACK)\b": "finish it, or write down why not",
-    r"(?<![\w./-])/work/": "a path of one machine",
+    r"(?<![\w./-])/wor[k]/": "a path of one machine",
     r"(?<![\w./-])shared/\w": "a folder that is not part of the project",
     r"\b(issue|ticket|pull request|PR|bug) #?\d+|\(#\d+\)|\bGH-\d+": "say what it is about, not its number",
     r"registry\.npmjs\.org|pypi\.org|deb\.debian\.org|proxy\.golang\.org": "the name of a registry's host",
