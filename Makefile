@@ -65,6 +65,14 @@ $(BUILD)/%.o: %.c exporter/base/banned.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# What says the version is compiled again when the version or the commit is another one.
+SAYS_VERSION := $(shell grep -lE 'PGBACKUP_(VERSION|REVISION)' $(SOURCES) $(UNIT_SOURCES))
+$(SAYS_VERSION:%.c=$(BUILD)/%.o): $(BUILD)/version
+.PHONY: always
+$(BUILD)/version: always
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(VERSION) $(REVISION)' | cmp -s - $@ || echo '$(VERSION) $(REVISION)' >$@
+
 # The registry expands list.def, which the compiler's dependency files name too.
 $(BUILD)/unit: $(UNIT_OBJECTS) $(BUILD)/libpgbackup.a
 	$(SAY) LINK $@
