@@ -532,14 +532,15 @@ static bool backups_collect(void *opaque, struct run *run, struct err *err)
     struct backups *state = opaque;
     struct repository_env env CLEANUP(repository_env_done) = {0};
     struct proc_result result CLEANUP(proc_result_done) = {0};
+    int64_t time_ms = bound_remaining_ms(&run->bound);
 
     add_configured(state->repository, run->sink);
     if (!repository_env(state->repository, &env, err))
-        return err->code == ERR_CONFIG ? says_nothing(state, run, err) : false;
+        return err->code == ERR_CONFIG ? says_nothing(state, run, err) : fails(state, run, err);
     find_version(state, &run->bound);
     if (ask(state, run, &env, &result, err))
         return judge(state, run, &env, &result, err);
-    if (pgbackrest_failure_is_repository(&result, err))
+    if (pgbackrest_failure_is_repository(&result, time_ms, err))
         return says_nothing(state, run, err);
     return fails(state, run, err);
 }

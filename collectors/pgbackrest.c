@@ -147,13 +147,17 @@ bool pgbackrest_run(const struct pgbackrest_call *call, const struct bound *boun
                       call->repository->name);
 }
 
-bool pgbackrest_failure_is_repository(const struct proc_result *result, const struct err *err)
+bool pgbackrest_failure_is_repository(const struct proc_result *result, int64_t time_ms,
+                                      const struct err *err)
 {
     if (err->code == ERR_STUCK)
         return true;
-    bool refused = result->exited && result->exit_status != 0;
-    bool had_time = result->duration_ms >= result->waited_ms;
-    return result->started && (refused || (err->code == ERR_TIMEOUT && had_time));
+    if (!result->started || err->code == ERR_MEMORY)
+        return false;
+    /* pgbackrest that gets TERM ends with a status, which is our doing and no refusal. */
+    if (!result->interrupted)
+        return result->exited && result->exit_status != 0;
+    return err->code == ERR_TIMEOUT && result->duration_ms >= time_ms / 2;
 }
 
 /* "pgBackRest 2.45\n"; warnings about the configuration may come before it. */

@@ -44,10 +44,12 @@ bool pgbackrest_run(const struct pgbackrest_call *call, const struct bound *boun
                     struct proc_result *result, struct err *err) MUST_USE;
 
 /*
- * Whether a failure of pgbackrest_run() is the repository's (it hangs, it is refused) rather than
- * ours (no such program, no place in the queue or one too late, stopped, out of memory).
+ * Whether a failure of pgbackrest_run() is the repository's (it is refused, or it hung for at
+ * least half of time_ms, all that the caller had) rather than ours (no such program, no place in
+ * the queue or one too late, stopped, out of memory).
  */
-bool pgbackrest_failure_is_repository(const struct proc_result *result, const struct err *err);
+bool pgbackrest_failure_is_repository(const struct proc_result *result, int64_t time_ms,
+                                      const struct err *err);
 
 /*
  * Version of the program ("2.45"), or NULL when it does not say. A child of its own, without any

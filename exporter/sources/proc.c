@@ -474,6 +474,7 @@ static bool run_watch(struct run *run, const struct bound *bound, struct err *er
 static bool run_end(struct run *run)
 {
     struct bound grace = bound_after(run->grace_ms, -1);
+    run->result->interrupted = true;
     kill(-run->child->pid, SIGTERM);
     kill(-run->child->pid, SIGCONT); /* a stopped process would not see it */
     if (run_watch(run, &grace, NULL))
@@ -615,10 +616,8 @@ bool proc_run(struct proc_pool *pool, const struct proc_spec *spec, const struct
     };
     if (!may_start(&run, err))
         return false;
-    int64_t asked_ms = clock_monotonic_ms();
     if (spec->queued && (!take_place(&run, err) || !may_start(&run, err)))
         return false;
-    result->waited_ms = clock_monotonic_ms() - asked_ms;
     if (!run_start(&run, err))
         return false;
     bool sound = run_watch(&run, bound, err);

@@ -45,12 +45,12 @@ struct proc_result {
     struct strbuf output; /* stdout */
     struct strbuf errors; /* stderr */
     bool started;
-    bool exited; /* ended by itself: exit_status is valid */
+    bool interrupted; /* it was told to end, whatever its status says then */
+    bool exited;      /* it ended with a status, not by a signal: exit_status is valid */
     int exit_status;
-    int signal;        /* the signal that ended it, or 0 */
-    int64_t waited_ms; /* for a place, before it was started */
-    int64_t duration_ms;
-    double cpu_seconds; /* user and system time of the child and what it reaped */
+    int signal;          /* the signal that ended it, or 0 */
+    int64_t duration_ms; /* from its start: the wait for a place is not in it */
+    double cpu_seconds;  /* user and system time of the child and what it reaped */
 };
 
 /* A pool; both limits are at least 1. NULL when out of memory or descriptors. */

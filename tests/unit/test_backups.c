@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -725,7 +726,7 @@ Test(backups, a_pgbackrest_that_hangs_is_a_repository_that_times_out)
     place_init(&place, 2, "s3");
     install(&place, "exec sleep 30");
     int64_t started = clock_monotonic_ms();
-    expect_refused(&place, 1000, ERR_TIMEOUT, "repository 2 (nas): ");
+    expect_refused(&place, 2000, ERR_TIMEOUT, "repository 2 (nas): ");
     cr_expect_lt(clock_monotonic_ms() - started, 5000);
     place_done(&place);
 }
@@ -797,6 +798,7 @@ static struct err expect_failure(struct place *place)
     cr_expect_not(outcome.succeeded);
     cr_expect_not(has_metric(&outcome, "pgbackrest_repo_up"));
     cr_expect_null(outcome.seen);
+    cr_expect_gt(outcome.report->root->child_count, 0, "the page says nothing of it");
     outcome_done(&outcome);
     return err;
 }
@@ -809,6 +811,22 @@ Test(backups, a_missing_program_is_our_failure_and_names_its_key)
     cr_expect_eq(err.code, ERR_CONFIG);
     cr_expect(strstr(err.text, place.program));
     cr_expect(strstr(err.text, "(pgbackrest.command): No such file or directory"));
+    place_done(&place);
+}
+
+Test(backups, having_no_descriptor_left_for_the_credentials_is_our_failure)
+{
+    struct place place;
+    struct rlimit before;
+    place_init(&place, 2, "s3");
+    write_file(&place, "credentials", "A=b\n", 0600);
+    place.own.credentials_file = path_in(&place, "credentials");
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_max = before.rlim_max}), 0);
+    struct err err = expect_failure(&place);
+    setrlimit(RLIMIT_NOFILE, &before);
+    cr_expect_eq(err.code, ERR_SYSTEM, "%s", err.text);
+    free(place.own.credentials_file);
     place_done(&place);
 }
 

@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -109,7 +111,7 @@ Test(pgbackrest, an_error_is_told_with_its_reason_the_repository_and_the_message
     cr_expect_eq(place.err.code, ERR_DNS);
     cr_expect_str_eq(place.err.text, "repository 1 (nas): pgbackrest repo-ls ended with status 49: "
                                      "ERROR: [049]: unable to get address for 'x'");
-    cr_expect(pgbackrest_failure_is_repository(&place.result, &place.err));
+    cr_expect(pgbackrest_failure_is_repository(&place.result, 10000, &place.err));
     place_done(&place);
 }
 
@@ -131,7 +133,7 @@ Test(pgbackrest, it_is_killed_early_enough_to_return_within_its_time)
     cr_assert_not(run_for(&place, 4000, -1));
     cr_expect_lt(clock_monotonic_ms() - started, 4000);
     cr_expect_eq(place.err.code, ERR_TIMEOUT, "%s", place.err.text);
-    cr_expect(pgbackrest_failure_is_repository(&place.result, &place.err));
+    cr_expect(pgbackrest_failure_is_repository(&place.result, 4000, &place.err));
     place_done(&place);
 }
 
@@ -144,7 +146,7 @@ Test(pgbackrest, a_program_that_is_not_there_is_a_configuration_error_of_ours)
     cr_expect_eq(place.err.code, ERR_CONFIG);
     cr_expect_str_eq(place.err.text, "cannot run /nowhere/pgbackrest (pgbackrest.command): "
                                      "No such file or directory");
-    cr_expect_not(pgbackrest_failure_is_repository(&place.result, &place.err));
+    cr_expect_not(pgbackrest_failure_is_repository(&place.result, 10000, &place.err));
     place_done(&place);
 }
 
@@ -157,7 +159,7 @@ Test(pgbackrest, being_asked_to_stop_is_not_the_repositorys_fault)
     place_init(&place, "exec sleep 30");
     cr_assert_not(run_for(&place, 10000, ends[0]));
     cr_expect_eq(place.err.code, ERR_STOPPED);
-    cr_expect_not(pgbackrest_failure_is_repository(&place.result, &place.err));
+    cr_expect_not(pgbackrest_failure_is_repository(&place.result, 10000, &place.err));
     close(ends[0]);
     close(ends[1]);
     place_done(&place);
@@ -167,17 +169,31 @@ Test(pgbackrest, a_stuck_child_is_the_repositorys_fault_and_no_place_to_start_is
 {
     struct proc_result never = {0};
     struct err stuck = {.code = ERR_STUCK}, late = {.code = ERR_TIMEOUT};
-    cr_expect(pgbackrest_failure_is_repository(&never, &stuck));
-    cr_expect_not(pgbackrest_failure_is_repository(&never, &late));
+    cr_expect(pgbackrest_failure_is_repository(&never, 10000, &stuck));
+    cr_expect_not(pgbackrest_failure_is_repository(&never, 10000, &late));
 }
 
-Test(pgbackrest, a_child_that_was_started_too_late_is_not_the_repositorys_fault)
+Test(pgbackrest, a_child_that_had_less_than_half_of_the_time_is_not_the_repositorys_fault)
 {
-    struct proc_result late = {.started = true, .waited_ms = 8000, .duration_ms = 2000};
-    struct proc_result slow = {.started = true, .waited_ms = 2000, .duration_ms = 8000};
+    struct proc_result late = {.started = true, .interrupted = true, .duration_ms = 4999};
+    struct proc_result slow = {.started = true, .interrupted = true, .duration_ms = 5000};
     struct err timeout = {.code = ERR_TIMEOUT};
-    cr_expect_not(pgbackrest_failure_is_repository(&late, &timeout));
-    cr_expect(pgbackrest_failure_is_repository(&slow, &timeout));
+    cr_expect_not(pgbackrest_failure_is_repository(&late, 10000, &timeout));
+    cr_expect(pgbackrest_failure_is_repository(&slow, 10000, &timeout));
+}
+
+Test(pgbackrest, a_status_that_it_gives_when_it_is_ended_is_no_refusal)
+{
+    struct place place;
+    place_init(&place,
+               "trap 'exit 63' TERM; while :; do sleep 0.01; done"); /* as pgbackrest does */
+    cr_assert_not(run_for(&place, 2000, -1));
+    cr_expect_eq(place.err.code, ERR_TIMEOUT, "%s", place.err.text);
+    cr_expect_eq(place.result.exit_status, 63);
+    cr_expect_not(pgbackrest_failure_is_repository(&place.result, 60000, &place.err));
+    place.err.code = ERR_STOPPED;
+    cr_expect_not(pgbackrest_failure_is_repository(&place.result, 2000, &place.err));
+    place_done(&place);
 }
 
 static void expect_version(const char *commands, const char *expected)
@@ -203,4 +219,31 @@ Test(pgbackrest, its_version_is_read_past_any_warning)
     expect_version("echo 'something else'", NULL);
     expect_version("echo 'pgBackRest '", NULL);
     expect_version("exit 1", NULL);
+}
+
+static void *hold_place(void *context)
+{
+    cr_expect_not(run_for(context, 4000, -1));
+    return NULL;
+}
+
+Test(pgbackrest, its_version_needs_no_place_in_the_queue)
+{
+    struct place place;
+    pthread_t holder;
+    struct strbuf held = {0};
+    place_init(&place, "[ \"$1\" = version ] && exec echo 'pgBackRest 2.45'\n"
+                       ": >\"$0.held\"; exec sleep 60");
+    strbuf_printf(&held, "%s.held", place.program);
+    cr_assert_eq(pthread_create(&holder, NULL, hold_place, &place), 0);
+    for (int i = 0; i < 2000 && access(strbuf_text(&held), F_OK) < 0; i++)
+        poll(NULL, 0, 1);
+    cr_expect_eq(unlink(strbuf_text(&held)), 0);
+    struct bound bound = bound_after(1600, -1); /* over before the place is given back */
+    char *version = pgbackrest_version(place.pool, place.program, &bound);
+    cr_expect_not_null(version);
+    free(version);
+    pthread_join(holder, NULL);
+    strbuf_done(&held);
+    place_done(&place);
 }
