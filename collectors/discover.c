@@ -353,6 +353,7 @@ static bool fill_conninfo(struct stanza *stanza, const struct settings *settings
     for (size_t i = 0; i < settings->postgres_count; i++) {
         if (strcmp(settings->postgres[i].stanza, stanza->name) != 0)
             continue;
+        stanza->postgres = &settings->postgres[i];
         stanza->conninfo = strdup(settings->postgres[i].conninfo);
         return stanza->conninfo || err_memory(err);
     }

@@ -23,6 +23,7 @@ struct web_settings {
 struct postgres_settings {
     char *stanza;
     char *conninfo;
+    char *archive_environment; /* file of the server's PGBACKREST_* variables, or NULL */
 };
 
 struct pgbackrest_settings {
@@ -64,7 +65,8 @@ struct stanza_repository {
 
 struct stanza {
     char *name;
-    char *conninfo;           /* NULL on a repository host */
+    char *conninfo;                           /* NULL on a repository host */
+    const struct postgres_settings *postgres; /* NULL when the configuration has none for it */
     struct pair_list options; /* every option of pgbackrest.conf that belongs to no repository
                                  (lock-path, spool-path, io-timeout, pg1-path ...), merged
                                  [global] < [global:info] < [stanza] < [stanza:info] */
@@ -91,6 +93,7 @@ struct settings {
     struct web_settings web;
     struct collector_settings *collectors; /* in the registry's order */
     size_t collector_count;
+    bool per_backup; /* series for every single backup, too */
 
     struct postgres_settings *postgres; /* NULL: not said; not NULL but none: [] was said */
     size_t postgres_count;

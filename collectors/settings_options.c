@@ -87,6 +87,15 @@ static const struct option postgres_rows[] = {
         .offset = offsetof(struct postgres_settings, conninfo),
         .help = "How to connect: a libpq connection string or URI.",
     },
+    {
+        .key = "archive-environment",
+        .type = OPTION_PATH,
+        .path_variable = "CREDENTIALS_DIRECTORY",
+        .offset = offsetof(struct postgres_settings, archive_environment),
+        .shown = "the environment of the running server, where it can be read",
+        .help = "The file of KEY=VALUE lines that gives the server the PGBACKREST_* variables of "
+                "its archive_command (EnvironmentFile= of its unit).",
+    },
 };
 static const struct option_table postgres_table = TABLE(postgres_settings, postgres_rows);
 
@@ -284,6 +293,18 @@ static const struct option timeout_member = {
     .offset = offsetof(struct collector_settings, timeout_s),
 };
 
+static const struct option backups_rows[] = {
+    {
+        .key = "per-backup",
+        .type = OPTION_BOOL,
+        .sources = OPTION_COMMAND_LINE,
+        .offset = offsetof(struct settings, per_backup),
+        .help = "Series for every single backup, too, under the names of pgbackrest_exporter. "
+                "Their labels change with each backup.",
+    },
+};
+static const struct option_table backups_table = TABLE(settings, backups_rows);
+
 static const char *const documents[] = {"configuration", "metrics", NULL};
 static const struct option settings_rows[] = {
     {
@@ -368,6 +389,12 @@ static const struct option settings_rows[] = {
         .member_size = sizeof(struct collector_settings),
         .offset = offsetof(struct settings, collectors),
         .help = "Which collectors run.",
+    },
+    {
+        .key = "collector.backups",
+        .type = OPTION_SECTION,
+        .sources = OPTION_COMMAND_LINE,
+        .section = &backups_table,
     },
     {
         .key = "web",
