@@ -269,7 +269,8 @@ static bool fill_options(struct stanza_repository *repository,
         return false;
     if (repository->settings && !merge(options, &repository->settings->options, 0, err))
         return false;
-    return pair_list_get(options, "path") ||
+    /* A repository host knows the path itself; one that we give would go before it. */
+    return pair_list_get(options, "path") || pair_list_get(options, "host") ||
            pair_list_add(options, "path", DISCOVER_REPOSITORY_PATH, err);
 }
 

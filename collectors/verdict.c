@@ -93,7 +93,8 @@ static bool verdict_targets(const struct settings *settings, struct target_list 
     for (size_t i = 0; i < settings->stanza_count; i++) {
         struct label labels[] = {{"stanza", settings->stanzas[i].name}, {NULL, NULL}};
         struct strbuf fingerprint CLEANUP(strbuf_done) = {0};
-        strbuf_printf(&fingerprint, "%zu", settings->stanzas[i].repository_count);
+        strbuf_printf(&fingerprint, "%zu%s", settings->stanzas[i].repository_count,
+                      settings->stanzas[i].conninfo ? "" : " alone");
         struct target *target = fingerprint.failed ? NULL
                                                    : target_add(&list, settings->stanzas[i].name,
                                                                 strbuf_text(&fingerprint), labels);
@@ -246,6 +247,8 @@ static void add_report(struct report *report, const struct stanza *stanza,
     strbuf_printf(&title, "Stanza %s", stanza->name);
     struct report_item *group = report_group(report, NULL, strbuf_text(&title));
     add_verdict(report, group, tally);
+    if (!stanza->conninfo)
+        report_fact(report, group, "PostgreSQL", "not here (repository host): not watched");
     for (size_t i = 0; i < tally->database_count; i++)
         report_fact(report, group, "system identifier", "%" PRIu64, tally->databases[i]->system_id);
     if (tally->version)

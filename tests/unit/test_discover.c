@@ -111,6 +111,13 @@ Test(discover, a_configuration_without_a_repository_has_repo1_at_its_default_pat
     cr_expect(REPO(0).in_pgbackrest_conf);
 }
 
+Test(discover, a_repository_on_another_host_has_the_path_that_is_configured_there)
+{
+    discover("[global]\nrepo1-host=backup\nrepo2-host=attic\nrepo2-path=/r\n[main]\n");
+    cr_expect_str_eq(option(&REPO(0).options, "path"), "(none)");
+    cr_expect_str_eq(option(&REPO(1).options, "path"), "/r");
+}
+
 Test(discover, with_another_repository_there_is_no_repo1)
 {
     discover("[main]\nrepo1-retention-full=7\nrepo02-path=/r2\n");

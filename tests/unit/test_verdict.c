@@ -306,3 +306,13 @@ Test(verdict, the_version_of_pgbackrest_is_told)
     expect_sample(&outcome, "pgbackrest_info{stanza=\"main\",version=\"2.45\"}", 1);
     outcome_done(&outcome);
 }
+
+Test(verdict, a_host_without_postgresql_is_called_one)
+{
+    struct outcome outcome = combine(1, NULL, 0);
+    const struct report_item *group = outcome.report->root->children[0];
+    cr_assert_eq(group->child_count, 2);
+    cr_expect_str_eq(group->children[1]->title, "PostgreSQL");
+    cr_expect_str_eq(group->children[1]->text, "not here (repository host): not watched");
+    outcome_done(&outcome);
+}
