@@ -231,6 +231,7 @@ const char *metric_type_name(enum metric_type type)
 
 const char *metric_keeps_name(enum metric_keeps keeps)
 {
-    static const char *const names[] = {[STATE] = "state", [FACT] = "fact", [OUTCOME] = "outcome"};
+    static const char *const names[] = {
+        [STATE] = "state", [FACT] = "fact", [OUTCOME] = "outcome", [CONFIGURED] = "configured"};
     return names[keeps];
 }

@@ -10,17 +10,18 @@
 #include "exporter/base/err.h"
 
 /* Most label names of one series, the target's own included. */
-#define METRIC_LABEL_MAX 10
+#define METRIC_LABEL_MAX 13
 
 enum metric_type { METRIC_GAUGE, METRIC_COUNTER };
 
 /* What happens to a sample when the next collection does not repeat it (the contract of collect()).
  */
 enum metric_keeps {
-    STATE,   /* true only now: withheld as soon as its target failed or the sample is old */
-    FACT,    /* stays true: kept through failures of its target, replaced by the next success */
-    OUTCOME, /* says how the collection went (up, error): kept by a failed one too, withheld when
-                old */
+    STATE,      /* true only now: withheld as soon as its target failed or the sample is old */
+    FACT,       /* stays true: kept through failures of its target, replaced by the next success */
+    OUTCOME,    /* says how the collection went (up, error): kept by a failed one too, withheld when
+                   old */
+    CONFIGURED, /* known without asking: kept by a failed one too, never withheld */
 };
 
 struct metric_desc {
@@ -57,6 +58,6 @@ bool metric_desc_omits(const struct metric_desc *desc, const char *label);
 bool metric_desc_is_total(const struct metric_desc *desc); /* whether its name ends so */
 
 const char *metric_type_name(enum metric_type type);    /* "gauge", "counter" */
-const char *metric_keeps_name(enum metric_keeps keeps); /* "state", "fact", "outcome" */
+const char *metric_keeps_name(enum metric_keeps keeps); /* "state", "fact" ... */
 
 #endif

@@ -14,6 +14,7 @@ static const char introduction[] =
     "- **state**: true only now. Withheld as soon as its target fails or the sample is too old.\n"
     "- **fact**: stays true. Kept through failures of its target, replaced by the next success.\n"
     "- **outcome**: says how the last attempt went. Withheld when that is too long ago.\n"
+    "- **configured**: known without asking. There even when nothing could ever be asked.\n"
     "\n"
     "An *age* is kept as the time it counts from and reckoned anew at each scrape, so it grows\n"
     "while nothing new is known.\n";

@@ -25,9 +25,10 @@ struct exposition *exposition_new(double now) MUST_USE;
 void exposition_free(struct exposition *exposition); /* takes NULL */
 
 /* Which samples of a set to write. */
-#define WRITE_STATES   (1u << STATE)
-#define WRITE_FACTS    (1u << FACT)
-#define WRITE_OUTCOMES (1u << OUTCOME)
+#define WRITE_STATES     (1u << STATE)
+#define WRITE_FACTS      (1u << FACT)
+#define WRITE_OUTCOMES   (1u << OUTCOME)
+#define WRITE_CONFIGURED (1u << CONFIGURED)
 
 /* Add those samples of a set; the set must live until exposition_write() has returned. */
 void exposition_add(struct exposition *exposition, const struct sample_set *set, unsigned which);

@@ -236,7 +236,12 @@ void sink_add(struct sink *sink, size_t metric, double value, const char *const 
         sink->failed |= !store(sink, &sample, length);
 }
 
-void sink_keep_outcomes(struct sink *sink)
+static bool is_measured(const struct sample *sample)
+{
+    return sample->desc->keeps == STATE || sample->desc->keeps == FACT;
+}
+
+void sink_drop_measured(struct sink *sink)
 {
     /* What is kept moves to chunks of its own, so that the large rest can go. */
     struct sample_set all = sink->samples;
@@ -245,7 +250,7 @@ void sink_keep_outcomes(struct sink *sink)
     series_set_done(&sink->seen);
     for (size_t i = 0; i < all.count; i++) {
         const struct sample *sample = &all.items[i];
-        if (sample->desc->keeps == OUTCOME)
+        if (!is_measured(sample))
             sink->failed |= !store(sink, sample, strlen(sample->series));
     }
     free_samples(&all);

@@ -51,8 +51,8 @@ void sink_free(struct sink *sink); /* takes NULL */
  */
 void sink_add(struct sink *sink, size_t metric, double value, const char *const *label_values);
 
-/* Forget all samples but those whose descriptor keeps OUTCOME. */
-void sink_keep_outcomes(struct sink *sink);
+/* A failed collection: forget all samples but those of its OUTCOME and what is CONFIGURED. */
+void sink_drop_measured(struct sink *sink);
 
 /*
  * Take the samples out; the sink is empty again. The caller frees *ret with sample_set_free().

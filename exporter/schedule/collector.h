@@ -94,8 +94,8 @@ struct collector {
      * true: success. What it did not add to the sink is gone. A thing watched that is down,
      *   refuses or times out is a success too: end with `return run_says_down(...)`, and the facts
      *   of the last good measurement stay while its states go.
-     * false: we failed ourselves; of this run only OUTCOME samples are kept, states go, facts of
-     *   the last good measurement stay. *err says why.
+     * false: we failed ourselves; of this run only OUTCOME and CONFIGURED samples are kept, states
+     *   go, facts of the last good measurement stay. *err says why.
      */
     bool (*collect)(void *state, struct run *run, struct err *err);
 

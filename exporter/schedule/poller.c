@@ -249,7 +249,7 @@ static struct sample_set *take_samples(struct worker *worker, struct attempt *at
     struct err refused = {0};
     struct sample_set *samples = NULL;
     if (!attempt->succeeded && sink)
-        sink_keep_outcomes(sink);
+        sink_drop_measured(sink);
     if (!sink || !sink_finish(sink, &samples, &refused, &attempt->err)) {
         attempt->succeeded = false;
         samples = calloc(1, sizeof *samples);

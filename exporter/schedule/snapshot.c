@@ -104,7 +104,7 @@ bool snapshot_is_current(const struct snapshot *snapshot, int64_t now_ms)
 
 void snapshot_expose(const struct snapshot *snapshot, int64_t now_ms, struct exposition *page)
 {
-    unsigned which = WRITE_FACTS;
+    unsigned which = WRITE_FACTS | WRITE_CONFIGURED;
     if (snapshot_is_fresh(snapshot, now_ms))
         which |= WRITE_STATES | WRITE_OUTCOMES;
     exposition_add(page, snapshot->samples, which);

@@ -153,13 +153,15 @@ Test(desc, refuses_a_label_that_is_named_twice)
     refuses(desc, "twice");
 }
 
+#define TEN_LABELS "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10"
+
 Test(desc, refuses_more_labels_than_a_series_may_have)
 {
     struct metric_desc desc = sound;
-    desc.labels = LABELS("a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10");
+    desc.labels = LABELS(TEN_LABELS, "a11", "a12", "a13");
     accepts(desc);
-    desc.labels = LABELS("a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10", "a11");
-    refuses(desc, "11 labels");
+    desc.labels = LABELS(TEN_LABELS, "a11", "a12", "a13", "a14");
+    refuses(desc, "14 labels");
 }
 
 Test(desc, accepts_labels_that_fit_those_of_the_target)
@@ -201,9 +203,9 @@ Test(desc, refuses_to_repeat_a_label_of_the_target_unless_it_is_omitted)
 Test(desc, counts_the_labels_of_the_target_too)
 {
     struct metric_desc desc = sound;
-    desc.labels = LABELS("a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9");
+    desc.labels = LABELS(TEN_LABELS, "a11", "a12");
     cr_expect(metric_desc_check_target(&desc, LABELS("stanza"), NULL));
-    refuses_for_target(desc, LABELS("stanza", "repo_key"), "11 labels");
+    refuses_for_target(desc, LABELS("stanza", "repo_key"), "14 labels");
 }
 
 Test(desc, names_types_and_keeps)
@@ -213,4 +215,5 @@ Test(desc, names_types_and_keeps)
     cr_expect_str_eq(metric_keeps_name(STATE), "state");
     cr_expect_str_eq(metric_keeps_name(FACT), "fact");
     cr_expect_str_eq(metric_keeps_name(OUTCOME), "outcome");
+    cr_expect_str_eq(metric_keeps_name(CONFIGURED), "configured");
 }

@@ -63,13 +63,14 @@ Test(document, leaves_out_the_labels_that_a_metric_omits)
     free(text);
 }
 
-Test(document, explains_what_state_fact_and_outcome_mean)
+Test(document, explains_what_each_way_of_keeping_means)
 {
     char *text = document(NULL, 0);
     contains(text, "# Metrics\n");
     contains(text, "- **state**: ");
     contains(text, "- **fact**: ");
     contains(text, "- **outcome**: ");
+    contains(text, "- **configured**: ");
     free(text);
 }
 

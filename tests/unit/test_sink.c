@@ -3,7 +3,7 @@
 
 #include "exporter/metrics/sink.h"
 
-enum { UP, BACKUPS, ERROR, STANZA_STATUS };
+enum { UP, BACKUPS, ERROR, STANZA_STATUS, OBJECTIVE };
 
 static const struct metric_desc descs[] = {
     [UP] = {.name = "repo_up", .help = "Up.", .keeps = OUTCOME},
@@ -16,6 +16,7 @@ static const struct metric_desc descs[] = {
                        .help = "Status.",
                        .keeps = FACT,
                        .omits = LABELS("repo_key")},
+    [OBJECTIVE] = {.name = "objective", .help = "Objective.", .keeps = CONFIGURED},
 };
 
 static const struct label target[] = {{"stanza", "main"}, {"repo_key", "1"}, {0}};
@@ -167,18 +168,20 @@ Test(sink, takes_two_label_values_that_are_repaired_to_the_same_as_one_series)
     sink_free(sink);
 }
 
-Test(sink, keeps_only_outcomes_after_a_failed_collection)
+Test(sink, keeps_only_outcomes_and_what_is_configured_after_a_failed_collection)
 {
     struct sink *sink = sink_for(target);
     sink_add(sink, BACKUPS, 3, LABELS("full"));
     sink_add(sink, UP, 0, NULL);
     sink_add(sink, STANZA_STATUS, 0, NULL);
     sink_add(sink, ERROR, 1, LABELS("dns", "older"));
-    sink_keep_outcomes(sink);
+    sink_add(sink, OBJECTIVE, 60, NULL);
+    sink_drop_measured(sink);
     struct sample_set *set = finish(sink);
-    cr_assert_eq(set->count, 2);
+    cr_assert_eq(set->count, 3);
     cr_expect_str_eq(set->items[0].series, "repo_up{stanza=\"main\",repo_key=\"1\"}");
     cr_expect_eq(set->items[1].desc, &descs[ERROR]);
+    cr_expect_eq(set->items[2].desc, &descs[OBJECTIVE]);
     sample_set_free(set);
 }
 
@@ -187,7 +190,7 @@ Test(sink, still_knows_what_it_kept_and_forgets_what_it_dropped)
     struct sink *sink = sink_for(NULL);
     sink_add(sink, UP, 0, NULL);
     sink_add(sink, BACKUPS, 3, LABELS("full"));
-    sink_keep_outcomes(sink);
+    sink_drop_measured(sink);
     sink_add(sink, BACKUPS, 4, LABELS("full"));
     sink_add(sink, UP, 1, NULL);
     struct sample_set *set = NULL;

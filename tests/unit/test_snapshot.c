@@ -139,3 +139,28 @@ Test(snapshot, nothing_was_ever_seen_of_a_target_that_never_worked)
     expect_samples(failed, 0, "fake_up{stanza=\"main\"} 0\n");
     snapshot_unref(failed);
 }
+
+Test(snapshot, what_is_configured_is_there_without_any_good_run_however_old)
+{
+    static const struct metric_desc descs[] = {
+        {.name = "objective", .help = "Objective.", .keeps = CONFIGURED}};
+    struct target_list targets = fake_targets("main", "");
+    struct sink *sink = sink_new(descs, COUNT_OF(descs), NULL);
+    struct sample_set *samples = NULL;
+    struct err refused, err = {0};
+    sink_add(sink, 0, 60, NULL);
+    cr_assert(sink_finish(sink, &samples, &refused, &err));
+    sink_free(sink);
+    struct snapshot *failed = snapshot_new(&(struct snapshot_parts){
+        .collector = &fake_collector,
+        .target = &targets.items[0],
+        .outcome = RUN_FAILED,
+        .error = &err,
+        .expires_ms = 500,
+        .samples = samples,
+    });
+    expect_samples(failed, 0, "objective 60\n");
+    expect_samples(failed, 501, "objective 60\n");
+    snapshot_unref(failed);
+    target_list_done(&targets);
+}
