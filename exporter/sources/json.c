@@ -355,9 +355,26 @@ bool json_opt_uint64(const struct json_at *at, const char *key, uint64_t fallbac
     return true;
 }
 
-size_t json_count(const struct json_at *array)
+bool json_next_member(const struct json_at *object, void **cursor, struct json_at *ret)
 {
-    return json_array_size(array->value); /* 0 for NULL and for what is no array */
+    /* jansson wants it writable, but only to hand out writable values. */
+    json_t *value = (json_t *)(uintptr_t)object->value;
+    *cursor = *cursor ? json_object_iter_next(value, *cursor) : json_object_iter(value);
+    if (!*cursor)
+        return false;
+    *ret = (struct json_at){
+        .value = json_object_iter_value(*cursor),
+        .parent = object,
+        .key = json_object_iter_key(*cursor),
+    };
+    return true;
+}
+
+size_t json_count(const struct json_at *at)
+{
+    if (json_is_object(at->value))
+        return json_object_size(at->value);
+    return json_array_size(at->value); /* 0 for NULL and for what is no array */
 }
 
 struct json_at json_element(const struct json_at *array, size_t index)

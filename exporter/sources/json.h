@@ -67,8 +67,14 @@ bool json_opt_bool(const struct json_at *at, const char *key, bool fallback, boo
 bool json_opt_uint64(const struct json_at *at, const char *key, uint64_t fallback, uint64_t *ret,
                      struct err *err) MUST_USE;
 
-/* Elements of an array place; 0 for an absent one. */
-size_t json_count(const struct json_at *array);
+/*
+ * The members of an object place, in the order of the text. *cursor is NULL at the start; false
+ * after the last one. ret->key is the member's name.
+ */
+bool json_next_member(const struct json_at *object, void **cursor, struct json_at *ret);
+
+/* Elements of an array place, members of an object place; 0 for an absent one. */
+size_t json_count(const struct json_at *at);
 /* Element `index` (below json_count), of any kind; check it with json_expect_object(). */
 struct json_at json_element(const struct json_at *array, size_t index);
 /* ERR_PROTOCOL unless the place holds an object / an array / a text. */

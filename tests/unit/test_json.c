@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exporter/base/strbuf.h"
+
 static struct json_t *parse_bytes(const char *text, size_t length)
 {
     struct err err = {0};
@@ -348,6 +350,27 @@ Test(json, nesting_without_end_is_refused)
     cr_assert(!json_parse(json, depth, &root, &err));
     cr_assert(strstr(err.text, "depth"), "%s", err.text);
     free(json);
+}
+
+Test(json, members_come_in_the_order_of_the_text)
+{
+    struct json_t *root = parse("{\"b\": 1, \"a\": 2, \"c\": null}");
+    struct json_at at = json_root(root), member;
+    struct strbuf seen CLEANUP(strbuf_done) = {0};
+    void *cursor = NULL;
+    while (json_next_member(&at, &cursor, &member))
+        strbuf_puts(&seen, member.key);
+    cr_expect_str_eq(strbuf_text(&seen), "bac");
+    json_free(root);
+}
+
+Test(json, what_is_no_object_has_no_members)
+{
+    struct json_t *root = parse("[1]");
+    struct json_at at = json_root(root), member;
+    void *cursor = NULL;
+    cr_expect_not(json_next_member(&at, &cursor, &member));
+    json_free(root);
 }
 
 Test(json, free_takes_null)

@@ -1,0 +1,93 @@
+/*
+ * wal_archive - which WAL segments a repository holds of one database, and where they end.
+ *
+ * Pure. pgBackRest keeps the segments of a timeline and a log of 4 GiB in one folder, each under
+ * its name with a checksum and a compression suffix. A folder is immutable once it was read and is
+ * shared by reference, so that a copy of an archive costs a pointer for each.
+ */
+#ifndef COLLECTORS_MODEL_WAL_ARCHIVE_H
+#define COLLECTORS_MODEL_WAL_ARCHIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collectors/model/timeline.h"
+#include "collectors/model/wal.h"
+#include "collectors/parse/repo_ls.h"
+#include "exporter/base/attrs.h"
+#include "exporter/base/err.h"
+
+/* What archive-get would make of a segment. */
+enum wal_state {
+    WAL_MISSING,
+    WAL_EMPTY,     /* a file without a byte: a write that was cut short */
+    WAL_DUPLICATE, /* under more than one name: archive-get refuses to choose (status 45) */
+    WAL_PRESENT,
+};
+
+struct wal_folder; /* shared and counted, safe from any thread */
+
+/*
+ * Read the listing of the folder of that name ("000000010000000A": timeline 1, log 10). Whole
+ * segments count; .partial and .backup files, what a push has not finished (*.pgbackrest.tmp) and
+ * foreign files do not. ERR_PROTOCOL: no name of a folder; ERR_MEMORY. One reference.
+ */
+bool wal_folder_read(const char *name, const struct repo_listing *listing, uint64_t segment_size,
+                     struct wal_folder **ret, struct err *err) MUST_USE;
+struct wal_folder *wal_folder_ref(struct wal_folder *folder);
+void wal_folder_unref(struct wal_folder *folder); /* takes NULL */
+void wal_folder_unrefp(struct wal_folder **folder);
+
+/* "000000010000000A" is timeline 1, log 10; false for all other names. */
+bool wal_folder_name(const char *name, uint32_t *ret_timeline, uint32_t *ret_log) MUST_USE;
+
+uint32_t wal_folder_timeline(const struct wal_folder *folder);
+uint32_t wal_folder_log(const struct wal_folder *folder);
+
+/* An all-zero struct with a segment size is an archive without WAL. */
+struct wal_archive {
+    uint64_t segment_size;
+    struct wal_folder **folders; /* by timeline, then log; one reference of each */
+    size_t count;
+};
+
+/* Put a folder in, in place of the older one of its name. The archive takes the reference, also on
+ * ERR_MEMORY. */
+bool wal_archive_put(struct wal_archive *archive, struct wal_folder *folder,
+                     struct err *err) MUST_USE;
+void wal_archive_remove(struct wal_archive *archive, uint32_t timeline, uint32_t log);
+bool wal_archive_copy(const struct wal_archive *archive, struct wal_archive *ret,
+                      struct err *err) MUST_USE;
+void wal_archive_done(struct wal_archive *archive); /* the archive is empty again */
+
+/* The folder, or NULL. Owned by the archive. */
+const struct wal_folder *wal_archive_folder(const struct wal_archive *archive, uint32_t timeline,
+                                            uint32_t log);
+
+enum wal_state wal_archive_state(const struct wal_archive *archive,
+                                 const struct wal_segment *segment);
+
+/* When a segment that is present was stored, s since 1970; else 0. */
+int64_t wal_archive_time(const struct wal_archive *archive, const struct wal_segment *segment);
+
+/* How many segments are present, on all timelines. */
+uint64_t wal_archive_count(const struct wal_archive *archive);
+
+/* The highest number present on that timeline itself; false when there is none. */
+bool wal_archive_last(const struct wal_archive *archive, uint32_t timeline, uint64_t *ret) MUST_USE;
+
+/* Along the way to a timeline, ancestors included: */
+
+/* The first number from `from` on that is not present; `from` itself when that is not. */
+uint64_t wal_archive_run_end(const struct wal_archive *archive, const struct timeline *timeline,
+                             uint64_t from);
+
+/* How many of the numbers from `from` to before `end` are not present. */
+uint64_t wal_archive_missing(const struct wal_archive *archive, const struct timeline *timeline,
+                             uint64_t from, uint64_t end);
+
+/* One more than the highest number present; 0 when there is none. */
+uint64_t wal_archive_end(const struct wal_archive *archive, const struct timeline *timeline);
+
+#endif
