@@ -2,12 +2,15 @@
 import json
 import re
 import shutil
+import signal
 from pathlib import Path
+from urllib.parse import quote
 
 from process import Process
-from web import answers_ok
+from web import answers_ok, get
 
 ALERTS = Path(__file__).resolve().parents[2] / "alerts"
+RULES = "pgbackup.rules.yml"
 READY_SECONDS = 60
 
 PROMETHEUS = """\
@@ -21,7 +24,7 @@ alerting:
     - static_configs: [{{targets: ["127.0.0.1:{alertmanager}"]}}]
 scrape_configs:
   - job_name: pgbackup
-    static_configs: [{{targets: ["127.0.0.1:{exporter}"]}}]
+    static_configs: [{{targets: [{exporters}]}}]
 """
 
 
@@ -77,20 +80,42 @@ class Prometheus:
         self.place = place
         self.port = port
         self.alertmanager_port = alertmanager_port
-        self.exporter_port = exporter_port
+        self.exporter_ports = [exporter_port]
         self.interval = interval
         self.process = Process(place, "prometheus")
 
     def launch(self):
-        rules = self.place.write("pgbackup.rules.yml", (ALERTS / "pgbackup.rules.yml").read_text())
-        text = PROMETHEUS.format(
-            interval=self.interval, rules=rules, alertmanager=self.alertmanager_port, exporter=self.exporter_port
-        )
-        configuration = self.place.write("prometheus.yml", text)
+        self.place.write(RULES, (ALERTS / RULES).read_text())
+        configuration = self._configure()
         self.process.start(
             ["/usr/bin/prometheus", f"--config.file={configuration}", f"--web.listen-address=127.0.0.1:{self.port}"]
             + [f"--storage.tsdb.path={self.place.path('prometheus')}", "--storage.tsdb.retention.time=1d"]
         )
+
+    def _configure(self):
+        text = PROMETHEUS.format(
+            interval=self.interval,
+            rules=self.place.path(RULES),
+            alertmanager=self.alertmanager_port,
+            exporters=", ".join(f'"127.0.0.1:{port}"' for port in self.exporter_ports),
+        )
+        return self.place.write("prometheus.yml", text)
+
+    def scrape(self, *exporter_ports):
+        """From now on these exporters and no other."""
+        self.exporter_ports = exporter_ports
+        self._configure()
+        self.process.signal(signal.SIGHUP)
+
+    def query(self, expression):
+        """The samples that a query gives now, as Prometheus tells them."""
+        answer = get(self.port, f"/api/v1/query?query={quote(expression)}")
+        return json.loads(answer.text)["data"]["result"]
+
+    def rules(self):
+        """Every rule, with its health and last error."""
+        groups = json.loads(get(self.port, "/api/v1/rules").text)["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
 
     def wait_ready(self):
         self.process.wait_ready(lambda: answers_ok(self.port, "/-/ready"), READY_SECONDS)

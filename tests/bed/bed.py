@@ -20,12 +20,13 @@ SERVERS = ("postgres", "s3", "prometheus", "alertmanager", "webhook", "exporter"
 class Bed:
     """`start()` it, break it, `stop()` it; or `Bed.open(root)` one that runs already."""
 
-    def __init__(self, root=None, archive_timeout_s=60, scrape_interval="1s"):
+    def __init__(self, root=None, archive_timeout_s=60, scrape_interval="1s", encrypted=False):
         root = Path(root or tempfile.mkdtemp(prefix="pgbackup-bed-"))
         settings = {
             "ports": {name: free_port() for name in SERVERS},
             "archive_timeout_s": archive_timeout_s,
             "scrape_interval": scrape_interval,
+            "encrypted": encrypted,
         }
         self._assemble(root, settings, Credentials.new())
 
@@ -42,11 +43,16 @@ class Bed:
         self.ports = settings["ports"]
         self.place = Place(root, Account.choose())
         self.credentials_file = root / "credentials.env"
-        archive = f"{PROGRAM} --config={root}/pgbackrest.conf --stanza={STANZA} archive-push %p"
-        self.postgres = Postgres(self.place, self.ports["postgres"], archive, settings["archive_timeout_s"])
+        self.clusters = {}
+        self.postgres = self._cluster("postgres", STANZA, self.ports["postgres"])
         self.s3 = S3(self.place, self.ports["s3"], credentials)
-        self.pgbackrest = PgBackRest(self.place, self.postgres, self.s3)
+        self.pgbackrest = PgBackRest(self.place, self.postgres, self.s3, settings["encrypted"])
         self._assemble_alerting()
+
+    def _cluster(self, name, stanza, port):
+        archive = f"{PROGRAM} --config={self.root}/pgbackrest.conf --stanza={stanza} archive-push %p"
+        self.clusters[name] = Postgres(self.place, port, archive, self.settings["archive_timeout_s"], name)
+        return self.clusters[name]
 
     def _assemble_alerting(self):
         ports, interval = self.ports, self.settings["scrape_interval"]
@@ -90,6 +96,13 @@ class Bed:
             for repo in (1, 2):
                 self.pgbackrest.backup(kind, repo)
 
+    def add_cluster(self, stanza):
+        """One more cluster of its own, known to pgbackrest.conf as this stanza; neither started nor backed up."""
+        cluster = self._cluster(stanza, stanza, free_port())
+        cluster.create()
+        self.pgbackrest.add_section(stanza, cluster)
+        return cluster
+
     def processes(self):
         """Every process that was started here and not stopped, the newest first."""
         files = sorted((self.root / "run").glob("*.json"), key=newest_first)
@@ -102,10 +115,7 @@ class Bed:
         self.place.remove()
 
     def _stop(self, process):
-        if process.name == "postgres":
-            self.postgres.stop()
-        else:
-            process.stop()
+        self.clusters.get(process.name, process).stop()
 
 
 def newest_first(path):

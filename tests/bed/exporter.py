@@ -31,7 +31,7 @@ repositories:
 {options}
     credentials:
       file: {credentials}
-      map: {{s3-key: AWS_ACCESS_KEY_ID, s3-key-secret: AWS_SECRET_ACCESS_KEY}}
+      map: {{{secrets}}}
     continuous-wal: false
     objectives: {{full: 27h, incr: 2h, drill: 9d}}
 
@@ -42,12 +42,14 @@ intervals: {{{intervals}}}
 def configuration(bed, intervals):
     """A configuration file for this bed, laid out as the documentation does."""
     options = bed.pgbackrest.repo2_options().items()
+    secrets = bed.pgbackrest.repo2_secret_names().items()
     return CONFIGURATION.format(
         stanza=STANZA,
         conninfo=bed.postgres.conninfo,
         pgbackrest_conf=bed.pgbackrest.configuration,
         options="\n".join(f'      {name}: "{value}"' for name, value in options),
         credentials=bed.credentials_file,
+        secrets=", ".join(f"{option}: {name}" for option, name in secrets),
         intervals=", ".join(f"{name}: {value}" for name, value in intervals.items()),
     )
 

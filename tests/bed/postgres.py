@@ -34,15 +34,15 @@ def program_folder():
 
 
 class Postgres:
-    def __init__(self, place, port, archive_command, archive_timeout_s):
+    def __init__(self, place, port, archive_command, archive_timeout_s, name="postgres"):
         self.place = place
         self.port = port
-        self.data = place.path("data", "pg")
+        self.data = place.path("data", name)
         self.socket = place.path("socket")
         self.archive_command = archive_command
         self.archive_timeout_s = archive_timeout_s
         self.programs = program_folder()
-        self.process = Process(place, "postgres", STOP_STEPS)
+        self.process = Process(place, name, STOP_STEPS)
 
     @property
     def conninfo(self):

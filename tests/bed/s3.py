@@ -14,7 +14,7 @@ REQUEST_SECONDS = 10
 CERTIFICATE_EXTENSIONS = """
 basicConstraints = critical, CA:FALSE
 subjectAltName = DNS:localhost, IP:127.0.0.1
-extendedKeyUsage = serverAuth
+extendedKeyUsage = serverAuth, clientAuth
 """
 NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
@@ -46,14 +46,19 @@ class S3:
 
     def create_certificate(self, days):
         """A certificate for `localhost`; a running server takes it when it is started again."""
+        self.sign("s3", days)
+
+    def sign(self, name, days):
+        """tls/NAME.key and tls/NAME.crt, for a server on `localhost` and for its clients."""
         tls = self.place.path("tls")
         extensions = self.place.write("tls/extensions", CERTIFICATE_EXTENSIONS)
         self.place.run(
-            ["openssl", "req", *NEW_KEY, "-subj", "/CN=localhost", "-keyout", tls / "s3.key", "-out", tls / "s3.csr"]
+            ["openssl", "req", *NEW_KEY, "-subj", "/CN=localhost"]
+            + ["-keyout", tls / f"{name}.key", "-out", tls / f"{name}.csr"]
         )
         self.place.run(
-            ["openssl", "x509", "-req", "-in", tls / "s3.csr", "-CA", self.authority, "-CAkey", tls / "ca.key"]
-            + ["-CAcreateserial", "-days", days, "-extfile", extensions, "-out", tls / "s3.crt"]
+            ["openssl", "x509", "-req", "-in", tls / f"{name}.csr", "-CA", self.authority, "-CAkey", tls / "ca.key"]
+            + ["-CAcreateserial", "-days", days, "-extfile", extensions, "-out", tls / f"{name}.crt"]
         )
 
     def launch(self):

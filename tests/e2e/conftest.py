@@ -12,6 +12,7 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "bed"))
 
 import exporter as bed_exporter  # noqa: E402 - the bed's folder must be on the path first
 from bed import Bed  # noqa: E402
+from hosts import Hosts  # noqa: E402
 from process import BedError, free_port, wait_until  # noqa: E402
 
 PROGRAM = Path(os.environ.get("PGBACKUP_EXPORTER", REPOSITORY / "build/release/pgbackup_exporter"))
@@ -84,6 +85,23 @@ def bed():
     bed = Bed().start()
     yield bed
     bed.stop()
+
+
+@pytest.fixture(scope="session")
+def encrypted_bed():
+    """Shared too, with encrypted repositories and no Prometheus: its backups may grow in number."""
+    bed = Bed(encrypted=True).start(alerting=False)
+    yield bed
+    bed.stop()
+
+
+@pytest.fixture(scope="session")
+def hosts(encrypted_bed):
+    """The encrypted bed's server and its repository 1, as if they were on two hosts."""
+    hosts = Hosts(encrypted_bed)
+    hosts.start()
+    yield hosts
+    hosts.stop()
 
 
 @pytest.fixture
