@@ -3,12 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool run_says_down(struct run *run, size_t up_metric, const struct err *err)
+bool run_is_down(struct run *run, const struct err *err)
 {
-    sink_add(run->sink, up_metric, 0, NULL);
     run->down = true;
     run->down_error = *err;
     return true;
+}
+
+bool run_says_down(struct run *run, size_t up_metric, const struct err *err)
+{
+    sink_add(run->sink, up_metric, 0, NULL);
+    return run_is_down(run, err);
 }
 
 void run_observe(struct run *run, void *observation, void (*free_observation)(void *))

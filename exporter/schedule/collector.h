@@ -63,7 +63,7 @@ struct run {
     const struct run_input *inputs; /* of all other targets; only for a combining collector */
     size_t input_count;
 
-    /* Filled by run_observe() and run_says_down(). */
+    /* Filled by run_observe(), run_says_down() and run_is_down(). */
     void *observation;
     void (*observation_free)(void *);
     bool down;
@@ -110,6 +110,9 @@ struct collector {
  * true: an outage is an answer.
  */
 bool run_says_down(struct run *run, size_t up_metric, const struct err *err);
+
+/* The same for a collector that has added its own samples of what is down. */
+bool run_is_down(struct run *run, const struct err *err);
 
 /*
  * Publish what was seen, in the collector's own struct, for combining collectors. The run owns it

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "exporter/sources/probe_file.h"
+
 #define PROGRAM "/proc/self/exe"
 #define MAGIC   0x70726f62U /* "prob" */
 
@@ -51,6 +53,8 @@ static const struct operation {
     size_t size; /* of the answer */
 } operations[] = {
     {.name = "resolve", .run = resolve, .size = sizeof(struct resolved)},
+    {.name = "filesystem", .run = probe_filesystem_run, .size = sizeof(struct probe_filesystem)},
+    {.name = "real-path", .run = probe_real_path_run, .size = sizeof(struct probe_path)},
 };
 
 /* The child's side. */
@@ -89,16 +93,7 @@ int probe_main(int argc, char *const argv[])
 
 /* The parent's side. */
 
-/* One question to the child. */
-struct question {
-    const char *operation;
-    const char *argument;
-    const char *key; /* as in struct proc_spec */
-    void *answer;    /* written only when the whole answer came */
-    size_t size;
-};
-
-static bool answer_read(const struct question *question, const struct strbuf *output,
+static bool answer_read(const struct probe_question *question, const struct strbuf *output,
                         struct err *err)
 {
     struct head head = {0};
@@ -111,8 +106,8 @@ static bool answer_read(const struct question *question, const struct strbuf *ou
     return true;
 }
 
-static bool ask(struct proc_pool *pool, const struct question *question, const struct bound *bound,
-                struct err *err)
+bool probe_ask(struct proc_pool *pool, const struct probe_question *question,
+               const struct bound *bound, struct err *err)
 {
     const char *const argv[] = {PROGRAM, "--probe", question->operation, question->argument, NULL};
     const char *const envp[] = {NULL};
@@ -141,7 +136,7 @@ bool probe_resolve(struct proc_pool *pool, const char *host, const struct bound 
 {
     int timeout_ms = bound_remaining_ms(bound);
     struct resolved answer = {0};
-    const struct question question = {
+    const struct probe_question question = {
         .operation = "resolve",
         .argument = host,
         .key = "resolver",
@@ -152,7 +147,7 @@ bool probe_resolve(struct proc_pool *pool, const char *host, const struct bound 
     lookup(host, AI_NUMERICHOST, &answer); /* asks nobody, so it does not wait */
     if (answer.status == 0)
         return resolved_read(host, &answer, ret, err);
-    if (ask(pool, &question, bound, &why))
+    if (probe_ask(pool, &question, bound, &why))
         return resolved_read(host, &answer, ret, err);
     if (why.code == ERR_TIMEOUT)
         return err_set(err, ERR_DNS, "cannot resolve %s: no answer within %d ms", host, timeout_ms);

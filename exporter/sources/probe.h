@@ -30,6 +30,19 @@ struct probe_addresses {
 bool probe_resolve(struct proc_pool *pool, const char *host, const struct bound *bound,
                    struct probe_addresses *ret, struct err *err) MUST_USE;
 
+/* One question to the child, for the other parts of the probe (probe_file.c). */
+struct probe_question {
+    const char *operation;
+    const char *argument;
+    const char *key; /* as in struct proc_spec */
+    void *answer;    /* written only when the whole answer came */
+    size_t size;
+};
+
+/* Ask it. ERR_PROTOCOL when the answer is no answer, and those of proc_run(); blocks as it does. */
+bool probe_ask(struct proc_pool *pool, const struct probe_question *question,
+               const struct bound *bound, struct err *err) MUST_USE;
+
 /* The child's side: `--probe` was argv[1]. Runs the operation and returns the exit status. */
 int probe_main(int argc, char *const argv[]);
 

@@ -1,0 +1,67 @@
+/*
+ * repository_mount - which mount of this host holds a repository.
+ *
+ * The kernel's list of mounts may be read at any time. Following symbolic links touches the path,
+ * which may hang: that is done in a child, and again only after the list has changed.
+ */
+#ifndef COLLECTORS_REPOSITORY_MOUNT_H
+#define COLLECTORS_REPOSITORY_MOUNT_H
+
+#include <stdbool.h>
+
+#include "collectors/parse/mountinfo.h"
+#include "collectors/settings.h"
+#include "exporter/base/strbuf.h"
+#include "exporter/sources/proc.h"
+
+/* The kernel's lists, for mount_list_read(). */
+#define MOUNT_LIST       "/proc/self/mountinfo"
+#define MOUNT_STATISTICS "/proc/self/mountstats"
+
+/* Read one of them, at most 32 MiB; *ret must be empty. ERR_SYSTEM, ERR_MEMORY. Never waits. */
+bool mount_list_read(const char *file, struct strbuf *ret, struct err *err) MUST_USE;
+
+/*
+ * The path to look at: the configured mount.path, else that of a repository on this host; NULL for
+ * one elsewhere (an object store, a repository host). Owned by the settings.
+ */
+const char *repository_mount_path(const struct stanza_repository *repository);
+
+/* Whether mount.path is configured: it is to be a mount point then. */
+bool repository_mount_is_configured(const struct stanza_repository *repository);
+
+/*
+ * The name of its mount, without touching it: mount.path, else the mount point that holds the
+ * path as it is written. NULL for a repository elsewhere and when out of memory. Freed by the
+ * caller.
+ */
+char *repository_mount_name(const struct stanza_repository *repository,
+                            const struct mountinfo *table) MUST_USE;
+
+/* Follows one path. Start from an all-zero struct with `path` set; used by one thread. */
+struct mount_finder {
+    const char *path; /* must outlive the finder */
+    struct strbuf list;
+    struct mountinfo table;
+    bool resolved;
+    char *real; /* NULL until it was resolved: then the path as written is all that is known */
+};
+
+/*
+ * Read the list again, and resolve the path in a child if it has changed. False: the list cannot
+ * be read, or no child be run (*ret_hangs is false), or the child got no answer (*ret_hangs is
+ * true: ERR_TIMEOUT, ERR_STUCK); finder->table is of now in the last case too, and the next call
+ * tries again. Blocks for at most the bound's rest.
+ */
+bool mount_finder_look(struct mount_finder *finder, struct proc_pool *pool,
+                       const struct bound *bound, bool *ret_hangs, struct err *err) MUST_USE;
+
+/* The mount that holds the path, as of the last look; NULL when there is none. */
+const struct mount_entry *mount_finder_entry(const struct mount_finder *finder);
+
+/* The path as it was resolved last, else as it is written. */
+const char *mount_finder_real_path(const struct mount_finder *finder);
+
+void mount_finder_done(struct mount_finder *finder);
+
+#endif
