@@ -7,6 +7,7 @@
 #define FOLDER_DIGITS   16
 #define SEGMENT_DIGITS  24
 #define CHECKSUM_DIGITS 40
+#define PLACE_MAX       4096 /* with segments of 1 MiB, the smallest there are */
 
 static const char capitals[] = "0123456789ABCDEF";
 
@@ -17,9 +18,10 @@ static const char capitals[] = "0123456789ABCDEF";
 struct wal_folder {
     atomic_uint references;
     uint32_t timeline, log;
-    uint32_t per_log;
     uint32_t present;
-    uint32_t times[]; /* [per_log]; or WAL_MISSING, WAL_EMPTY, WAL_DUPLICATE */
+    uint32_t size;
+    uint32_t times[]; /* [size], by the last digits of the name; or WAL_MISSING, WAL_EMPTY,
+                         WAL_DUPLICATE */
 };
 
 bool wal_folder_name(const char *name, uint32_t *ret_timeline, uint32_t *ret_log)
@@ -46,19 +48,29 @@ static bool is_stored_segment(const char *rest)
     return false;
 }
 
-/* Which segment of the folder a file is; false for all that archive-get would not look at. */
-static bool find_place(const struct wal_folder *folder, const char *name, uint64_t segment_size,
-                       uint32_t *ret)
+/* "0000000100000002": that of a folder's segments. */
+static bool is_of_folder(const struct wal_folder *folder, const char *name)
 {
-    char digits[SEGMENT_DIGITS + 1] = {0};
-    struct wal_segment segment;
-    if (strnlen(name, SEGMENT_DIGITS) < SEGMENT_DIGITS || !is_stored_segment(name + SEGMENT_DIGITS))
+    char digits[FOLDER_DIGITS + 1] = {0};
+    uint32_t timeline = 0, log = 0;
+    memcpy(digits, name, FOLDER_DIGITS);
+    return wal_folder_name(digits, &timeline, &log) && timeline == folder->timeline &&
+           log == folder->log;
+}
+
+/* The last digits of a segment's name; false for all that archive-get would not look at. */
+static bool find_place(const struct wal_folder *folder, const struct repo_file *file, uint32_t *ret)
+{
+    char digits[SEGMENT_DIGITS - FOLDER_DIGITS + 1] = {0};
+    const char *name = file->name;
+    if (file->type != REPO_FILE || strspn(name, capitals) != SEGMENT_DIGITS ||
+        !is_stored_segment(name + SEGMENT_DIGITS) || !is_of_folder(folder, name))
         return false;
-    memcpy(digits, name, SEGMENT_DIGITS);
-    if (!wal_segment_parse(digits, segment_size, &segment) ||
-        segment.timeline != folder->timeline || segment.number / folder->per_log != folder->log)
+    memcpy(digits, name + FOLDER_DIGITS, sizeof digits - 1);
+    unsigned long place = strtoul(digits, NULL, 16);
+    if (place >= PLACE_MAX)
         return false;
-    *ret = (uint32_t)(segment.number % folder->per_log);
+    *ret = (uint32_t)place;
     return true;
 }
 
@@ -69,10 +81,10 @@ static uint32_t stored_time(const struct repo_file *file)
     return file->time > UINT32_MAX ? UINT32_MAX : (uint32_t)file->time;
 }
 
-static void add_file(struct wal_folder *folder, const struct repo_file *file, uint64_t segment_size)
+static void add_file(struct wal_folder *folder, const struct repo_file *file)
 {
     uint32_t place = 0;
-    if (file->type != REPO_FILE || !find_place(folder, file->name, segment_size, &place))
+    if (!find_place(folder, file, &place))
         return;
     uint32_t *time = &folder->times[place];
     folder->present -= *time >= WAL_PRESENT;
@@ -83,22 +95,33 @@ static void add_file(struct wal_folder *folder, const struct repo_file *file, ui
     folder->present += *time >= WAL_PRESENT;
 }
 
-bool wal_folder_read(const char *name, const struct repo_listing *listing, uint64_t segment_size,
-                     struct wal_folder **ret, struct err *err)
+/* How long times[] must be. */
+static uint32_t measure(const struct wal_folder *folder, const struct repo_listing *listing)
 {
-    uint32_t timeline = 0, log = 0;
-    if (!wal_segment_size_is_valid(segment_size) || !wal_folder_name(name, &timeline, &log))
+    uint32_t size = 0, place = 0;
+    for (size_t i = 0; i < listing->count; i++) {
+        if (find_place(folder, &listing->files[i], &place) && place >= size)
+            size = place + 1;
+    }
+    return size;
+}
+
+bool wal_folder_read(const char *name, const struct repo_listing *listing, struct wal_folder **ret,
+                     struct err *err)
+{
+    struct wal_folder head = {0};
+    if (!wal_folder_name(name, &head.timeline, &head.log))
         return err_set(err, ERR_PROTOCOL, "%s is no folder of WAL segments", name);
-    uint32_t per_log = (uint32_t)((UINT64_C(1) << 32) / segment_size);
-    struct wal_folder *folder = calloc(1, sizeof *folder + per_log * sizeof folder->times[0]);
+    head.size = measure(&head, listing);
+    struct wal_folder *folder = calloc(1, sizeof *folder + head.size * sizeof folder->times[0]);
     if (!folder)
         return err_memory(err);
     atomic_init(&folder->references, 1);
-    folder->timeline = timeline;
-    folder->log = log;
-    folder->per_log = per_log;
+    folder->timeline = head.timeline;
+    folder->log = head.log;
+    folder->size = head.size;
     for (size_t i = 0; i < listing->count; i++)
-        add_file(folder, &listing->files[i], segment_size);
+        add_file(folder, &listing->files[i]);
     *ret = folder;
     return true;
 }
@@ -128,6 +151,14 @@ uint32_t wal_folder_timeline(const struct wal_folder *folder)
 uint32_t wal_folder_log(const struct wal_folder *folder)
 {
     return folder->log;
+}
+
+bool wal_folder_has_hole(const struct wal_folder *folder)
+{
+    uint32_t first = 0;
+    while (first < folder->size && folder->times[first] < WAL_PRESENT)
+        first++;
+    return folder->size - first != folder->present;
 }
 
 static uint64_t order_of(uint32_t timeline, uint32_t log)
@@ -218,15 +249,22 @@ const struct wal_folder *wal_archive_folder(const struct wal_archive *archive, u
     return is_at(archive, index, order) ? archive->folders[index] : NULL;
 }
 
+/* How many segments a log of 4 GiB has. */
+static uint64_t per_log_of(const struct wal_archive *archive)
+{
+    return (UINT64_C(1) << 32) / archive->segment_size;
+}
+
 /* The entry in times[] of a segment; WAL_MISSING where there is no folder. */
 static uint32_t entry_of(const struct wal_archive *archive, uint32_t timeline, uint64_t number)
 {
-    uint64_t per_log = (UINT64_C(1) << 32) / archive->segment_size;
+    uint64_t per_log = per_log_of(archive);
     if (number / per_log > UINT32_MAX)
         return WAL_MISSING;
     const struct wal_folder *folder =
         wal_archive_folder(archive, timeline, (uint32_t)(number / per_log));
-    return folder ? folder->times[number % per_log] : WAL_MISSING;
+    return folder && number % per_log < folder->size ? folder->times[number % per_log]
+                                                     : WAL_MISSING;
 }
 
 enum wal_state wal_archive_state(const struct wal_archive *archive,
@@ -256,10 +294,10 @@ bool wal_archive_last(const struct wal_archive *archive, uint32_t timeline, uint
         const struct wal_folder *folder = archive->folders[i];
         if (folder->timeline != timeline)
             return false;
-        for (uint32_t place = folder->per_log; place-- > 0;) {
+        for (uint32_t place = folder->size; place-- > 0;) {
             if (folder->times[place] < WAL_PRESENT)
                 continue;
-            *ret = (uint64_t)folder->log * folder->per_log + place;
+            *ret = folder->log * per_log_of(archive) + place;
             return true;
         }
     }

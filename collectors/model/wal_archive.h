@@ -33,8 +33,8 @@ struct wal_folder; /* shared and counted, safe from any thread */
  * segments count; .partial and .backup files, what a push has not finished (*.pgbackrest.tmp) and
  * foreign files do not. ERR_PROTOCOL: no name of a folder; ERR_MEMORY. One reference.
  */
-bool wal_folder_read(const char *name, const struct repo_listing *listing, uint64_t segment_size,
-                     struct wal_folder **ret, struct err *err) MUST_USE;
+bool wal_folder_read(const char *name, const struct repo_listing *listing, struct wal_folder **ret,
+                     struct err *err) MUST_USE;
 struct wal_folder *wal_folder_ref(struct wal_folder *folder);
 void wal_folder_unref(struct wal_folder *folder); /* takes NULL */
 void wal_folder_unrefp(struct wal_folder **folder);
@@ -45,7 +45,10 @@ bool wal_folder_name(const char *name, uint32_t *ret_timeline, uint32_t *ret_log
 uint32_t wal_folder_timeline(const struct wal_folder *folder);
 uint32_t wal_folder_log(const struct wal_folder *folder);
 
-/* An all-zero struct with a segment size is an archive without WAL. */
+/* Whether a segment between the first and the last one that it holds is missing. */
+bool wal_folder_has_hole(const struct wal_folder *folder);
+
+/* An all-zero struct is an archive without WAL; the segment size is that of the cluster. */
 struct wal_archive {
     uint64_t segment_size;
     struct wal_folder **folders; /* by timeline, then log; one reference of each */

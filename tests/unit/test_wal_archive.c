@@ -28,8 +28,7 @@ static void put_files(const char *folder_name, const struct repo_file *files, si
 {
     struct repo_listing listing = {.files = (struct repo_file *)(uintptr_t)files, .count = count};
     struct wal_folder *folder = NULL;
-    cr_assert(wal_folder_read(folder_name, &listing, archive.segment_size, &folder, &err), "%s",
-              err.text);
+    cr_assert(wal_folder_read(folder_name, &listing, &folder, &err), "%s", err.text);
     cr_assert(wal_archive_put(&archive, folder, &err));
 }
 
@@ -206,6 +205,17 @@ Test(wal_archive, folders_are_found_in_whatever_order_they_came)
     cr_expect_eq(wal_folder_timeline(archive.folders[3]), 2);
 }
 
+Test(wal_archive, a_hole_lies_between_the_first_and_the_last_one)
+{
+    put_range(1, 0, 2, 4);
+    cr_expect_not(wal_folder_has_hole(archive.folders[0]));
+    FILES("0000000100000000", SEGMENT("000000010000000000000002"),
+          SEGMENT("000000010000000000000004"));
+    cr_expect(wal_folder_has_hole(archive.folders[0]));
+    FILES("0000000100000000", {.name = "x"});
+    cr_expect_not(wal_folder_has_hole(archive.folders[0]));
+}
+
 Test(wal_archive, a_copy_stays_as_it_was)
 {
     struct wal_archive copy CLEANUP(wal_archive_done) = {0};
@@ -234,7 +244,6 @@ Test(wal_archive, a_listing_of_no_folder_is_refused)
 {
     struct repo_listing listing = {0};
     struct wal_folder *folder = NULL;
-    cr_expect_not(wal_folder_read("15-1", &listing, MB16, &folder, &err));
+    cr_expect_not(wal_folder_read("15-1", &listing, &folder, &err));
     cr_expect_eq(err.code, ERR_PROTOCOL);
-    cr_expect_not(wal_folder_read("0000000100000000", &listing, 12345, &folder, &err));
 }

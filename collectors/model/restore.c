@@ -1,0 +1,266 @@
+#include "collectors/model/restore.h"
+
+#include <string.h>
+
+static bool is_restorable(enum restore_grade grade)
+{
+    return grade == RESTORE_OK || grade == RESTORE_DAMAGED;
+}
+
+static const struct backup_folder *find_folder(const struct restore_input *input, const char *label)
+{
+    for (size_t i = 0; i < input->folder_count; i++) {
+        if (strcmp(input->folders[i].label, label) == 0)
+            return &input->folders[i];
+    }
+    return NULL;
+}
+
+/* The worse of the verdict's grade and what this folder says. */
+static void judge_folder(const struct restore_input *input, const char *label,
+                         struct restore_verdict *verdict)
+{
+    const struct backup_folder *folder = find_folder(input, label);
+    enum folder_state state = folder ? folder->state : FOLDER_UNKNOWN;
+    if (state == FOLDER_COMPLETE || verdict->grade == RESTORE_NO_FOLDER)
+        return;
+    if (state == FOLDER_UNKNOWN) {
+        verdict->grade = RESTORE_UNKNOWN;
+        return;
+    }
+    verdict->grade = RESTORE_NO_FOLDER;
+    verdict->folder = label;
+}
+
+static void judge_folders(const struct restore_input *input, struct restore_verdict *verdict)
+{
+    const struct info_backup *backup = verdict->backup;
+    judge_folder(input, backup->label, verdict);
+    for (size_t i = 0; i < backup->reference_count; i++)
+        judge_folder(input, backup->references[i], verdict);
+}
+
+/* The segments that a backup names; false when it needs none, or names what is no segment. */
+static bool backup_range(const struct restore_input *input, const struct info_backup *backup,
+                         struct wal_segment *ret_start, struct wal_segment *ret_stop)
+{
+    uint64_t size = input->archive->segment_size;
+    return backup->archive_start && backup->archive_stop &&
+           wal_segment_parse(backup->archive_start, size, ret_start) &&
+           wal_segment_parse(backup->archive_stop, size, ret_stop);
+}
+
+/* A backup that was made across a promotion ends on a newer timeline than it began on. */
+static uint32_t timeline_within(const struct restore_input *input, const struct wal_segment *start,
+                                const struct wal_segment *stop, uint64_t number)
+{
+    if (start->timeline == stop->timeline || number == stop->number)
+        return stop->timeline;
+    return timeline_of_segment(input->production, number, input->archive->segment_size);
+}
+
+static void judge_wal(const struct restore_input *input, struct restore_verdict *verdict)
+{
+    struct wal_segment start, stop;
+    if (!backup_range(input, verdict->backup, &start, &stop))
+        return;
+    for (uint64_t number = start.number; number <= stop.number; number++) {
+        struct wal_segment segment = {timeline_within(input, &start, &stop, number), number};
+        enum wal_state state = wal_archive_state(input->archive, &segment);
+        if (state == WAL_PRESENT)
+            continue;
+        verdict->grade = input->archive_listed ? RESTORE_NO_WAL : RESTORE_UNKNOWN;
+        verdict->segment = segment;
+        verdict->segment_state = state;
+        return;
+    }
+}
+
+struct restore_verdict restore_judge(const struct restore_input *input,
+                                     const struct info_backup *backup)
+{
+    struct restore_verdict verdict = {.backup = backup};
+    const struct backup_folder *folder = find_folder(input, backup->label);
+    if (backup->damage == INFO_DAMAGE_FOUND)
+        verdict.grade = RESTORE_DAMAGED;
+    judge_folders(input, &verdict);
+    if (verdict.grade != RESTORE_NO_FOLDER && !(folder && folder->archive_copy))
+        judge_wal(input, &verdict);
+    return verdict;
+}
+
+static bool is_current(const struct restore_input *input, const struct info_backup *backup)
+{
+    const struct info_database *now = info_current_database(input->stanza, input->repo_key);
+    return now && backup->repo_key == input->repo_key && backup->database_id == now->id;
+}
+
+/* Whether production's WAL goes on from where the backup ends. An offline one fits any. */
+static bool is_on_the_way(const struct restore_input *input, const struct info_backup *backup)
+{
+    struct wal_segment start, stop;
+    if (!backup_range(input, backup, &start, &stop))
+        return true;
+    return timeline_of_segment(input->production, stop.number, input->archive->segment_size) ==
+           stop.timeline;
+}
+
+static bool is_newer(const struct info_backup *backup, const struct info_backup *than)
+{
+    return !than || backup->stop >= than->stop;
+}
+
+static void add_verdict(struct restore_summary *summary, const struct restore_input *input,
+                        const struct restore_verdict *verdict)
+{
+    bool on_the_way = is_on_the_way(input, verdict->backup);
+    bool restorable = is_restorable(verdict->grade);
+    summary->restorable_count += restorable;
+    summary->unknown_count += verdict->grade == RESTORE_UNKNOWN;
+    summary->broken_count += !restorable && verdict->grade != RESTORE_UNKNOWN;
+    if (on_the_way && is_newer(verdict->backup, summary->newest.backup))
+        summary->newest = *verdict;
+    if (on_the_way && restorable && is_newer(verdict->backup, summary->restorable.backup))
+        summary->restorable = *verdict;
+}
+
+/* One more than the last segment that recovery from this backup gets; 0: it needs none. */
+static uint64_t run_end(const struct restore_input *input, const struct info_backup *backup)
+{
+    struct wal_segment start, stop;
+    if (!backup_range(input, backup, &start, &stop))
+        return 0;
+    return wal_archive_run_end(input->archive, input->production, stop.number + 1);
+}
+
+static int64_t end_time(const struct restore_input *input, uint64_t end, int64_t backup_stop)
+{
+    if (end == 0)
+        return backup_stop;
+    uint32_t timeline =
+        timeline_of_segment(input->production, end - 1, input->archive->segment_size);
+    int64_t stored = wal_archive_time(input->archive, &(struct wal_segment){timeline, end - 1});
+    return stored > backup_stop ? stored : backup_stop;
+}
+
+/* Whether WAL goes through from the end of a backup to that segment; false when it needs none. */
+static bool reaches(const struct restore_input *input, const struct info_backup *backup,
+                    uint64_t number, uint64_t *ret_from)
+{
+    struct wal_segment start, stop;
+    if (!backup_range(input, backup, &start, &stop))
+        return false;
+    *ret_from = stop.number + 1;
+    return wal_archive_missing(input->archive, input->production, stop.number + 1, number) == 0;
+}
+
+/*
+ * The newest window begins with the oldest backup from which the WAL goes through to its end.
+ * Backups are listed the oldest first.
+ */
+static int64_t window_start(const struct restore_input *input, const struct info_backup *last)
+{
+    struct wal_segment start, stop;
+    int64_t begin = last->stop;
+    if (!backup_range(input, last, &start, &stop))
+        return begin;
+    uint64_t number = stop.number + 1;
+    for (size_t i = input->stanza->backup_count; i-- > 0;) {
+        const struct info_backup *backup = &input->stanza->backups[i];
+        if (!is_current(input, backup) || backup->stop >= begin || !is_on_the_way(input, backup))
+            continue;
+        if (!reaches(input, backup, number, &number))
+            return begin;
+        if (is_restorable(restore_judge(input, backup).grade))
+            begin = backup->stop;
+    }
+    return begin;
+}
+
+/* Without continuous WAL each backup is a point of its own. */
+static void add_window(struct restore_summary *summary, const struct restore_input *input)
+{
+    const struct info_backup *last = summary->restorable.backup;
+    if (!last)
+        return;
+    summary->has_window = true;
+    summary->window_start = summary->window_end = last->stop;
+    if (!input->continuous)
+        return;
+    summary->run_end = run_end(input, last);
+    summary->window_end = end_time(input, summary->run_end, last->stop);
+    summary->window_start = window_start(input, last);
+}
+
+/* What WAL a backup needs, on the way to production's timeline. */
+struct range {
+    uint64_t start, stop;
+};
+
+/* Of the backups that need WAL from `number` on, the one that begins first. */
+static bool next_range(const struct restore_input *input, uint64_t number, struct range *ret)
+{
+    bool found = false;
+    for (size_t i = 0; i < input->stanza->backup_count; i++) {
+        const struct info_backup *backup = &input->stanza->backups[i];
+        struct wal_segment start, stop;
+        if (!is_current(input, backup) || !backup_range(input, backup, &start, &stop) ||
+            !is_on_the_way(input, backup) || stop.number < number)
+            continue;
+        if (found && start.number >= ret->start)
+            continue;
+        *ret = (struct range){start.number, stop.number};
+        found = true;
+    }
+    return found;
+}
+
+/*
+ * From the oldest backup to the newest. What lies between two of them and is gone as a whole was
+ * taken by repo-retention-archive, where that is set.
+ */
+static uint64_t missing_before(const struct restore_input *input, uint64_t newest_stop)
+{
+    struct range range = {0};
+    uint64_t missing = 0, at = 0;
+    while (at <= newest_stop && next_range(input, at, &range)) {
+        uint64_t from = range.start > at ? range.start : at;
+        uint64_t between =
+            at == 0 ? 0 : wal_archive_missing(input->archive, input->production, at, from);
+        bool expired = !input->keeps_all_wal && between == from - at;
+        missing += expired ? 0 : between;
+        missing += wal_archive_missing(input->archive, input->production, from, range.stop + 1);
+        at = range.stop + 1;
+    }
+    return missing;
+}
+
+static void add_gaps(struct restore_summary *summary, const struct restore_input *input)
+{
+    struct wal_segment start, stop;
+    if (!input->continuous || !input->archive_listed || !summary->newest.backup ||
+        !backup_range(input, summary->newest.backup, &start, &stop))
+        return;
+    uint64_t end = wal_archive_end(input->archive, input->production);
+    uint64_t hole = wal_archive_run_end(input->archive, input->production, stop.number + 1);
+    summary->gaps_known = true;
+    summary->missing_older = missing_before(input, stop.number);
+    summary->missing_since =
+        wal_archive_missing(input->archive, input->production, stop.number + 1, end);
+    summary->first_missing_since = (struct wal_segment){
+        timeline_of_segment(input->production, hole, input->archive->segment_size), hole};
+}
+
+struct restore_summary restore_summarise(const struct restore_input *input)
+{
+    struct restore_summary summary = {0};
+    for (size_t i = 0; i < input->stanza->backup_count; i++) {
+        if (!is_current(input, &input->stanza->backups[i]))
+            continue;
+        struct restore_verdict verdict = restore_judge(input, &input->stanza->backups[i]);
+        add_verdict(&summary, input, &verdict);
+    }
+    add_window(&summary, input);
+    add_gaps(&summary, input);
+    return summary;
+}

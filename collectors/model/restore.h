@@ -1,0 +1,90 @@
+/*
+ * restore - what could be restored from one repository, and to when, judged by what lies in it.
+ *
+ * "Restorable" means that nothing known is missing: the backup's folder and manifest and those of
+ * every backup it builds on, and its WAL from archive-start to archive-stop. Only a real restore
+ * proves it. Pure; the evidence for each rule was seen on real repositories.
+ */
+#ifndef COLLECTORS_MODEL_RESTORE_H
+#define COLLECTORS_MODEL_RESTORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collectors/model/timeline.h"
+#include "collectors/model/wal_archive.h"
+#include "collectors/parse/info.h"
+#include "exporter/config/lists.h"
+
+/* What is in a backup's folder. */
+enum folder_state {
+    FOLDER_UNKNOWN, /* was not looked into yet */
+    FOLDER_MISSING,
+    FOLDER_INCOMPLETE, /* there, without backup.manifest */
+    FOLDER_COMPLETE,
+};
+
+struct backup_folder {
+    const char *label;
+    enum folder_state state;
+    bool archive_copy; /* the backup carries the WAL it needs (option-archive-copy) */
+};
+
+/* All that is known of one repository. Nothing is owned. */
+struct restore_input {
+    const struct info_stanza *stanza;
+    int64_t repo_key;
+    const struct wal_archive *archive; /* of the current database */
+    bool archive_listed; /* all of it that matters; else a segment that is not there is unknown */
+    const struct timeline *production; /* the one to reach */
+    const struct backup_folder *folders;
+    size_t folder_count;
+    bool continuous;    /* every segment is pushed here */
+    bool keeps_all_wal; /* no repo-retention-archive: WAL goes with the oldest backup only */
+};
+
+enum restore_grade {
+    RESTORE_OK,
+    RESTORE_DAMAGED, /* with page checksum errors */
+    RESTORE_UNKNOWN, /* not everything was looked at */
+    RESTORE_NO_WAL,
+    RESTORE_NO_FOLDER,
+};
+
+/* One backup's verdict. */
+struct restore_verdict {
+    const struct info_backup *backup; /* NULL: there is none */
+    enum restore_grade grade;
+    const char *folder;         /* RESTORE_NO_FOLDER: whose folder or manifest is missing */
+    struct wal_segment segment; /* RESTORE_NO_WAL: the first that is not there */
+    enum wal_state segment_state;
+};
+
+struct restore_summary {
+    struct restore_verdict newest;     /* the newest backup on the way to production's timeline */
+    struct restore_verdict restorable; /* the newest of these that can be restored */
+    size_t restorable_count;           /* of the current database, on any timeline */
+    size_t broken_count;               /* that cannot be restored */
+    size_t unknown_count;
+
+    bool has_window;
+    int64_t window_start; /* the earliest moment of the newest window, s since 1970 */
+    int64_t window_end;   /* the latest one, by the time of its last segment: an upper bound */
+    uint64_t run_end;     /* one more than its last segment's number; 0: it needs no WAL */
+
+    /* Only with continuous WAL. */
+    bool gaps_known;
+    uint64_t missing_since; /* segments behind the newest backup that others lie behind */
+    uint64_t missing_older; /* between the oldest backup and the newest, unless expire took them */
+    struct wal_segment first_missing_since;
+};
+
+/* The verdict on one backup of the repository. */
+struct restore_verdict restore_judge(const struct restore_input *input,
+                                     const struct info_backup *backup);
+
+/* The verdict on all backups of the current database. */
+struct restore_summary restore_summarise(const struct restore_input *input);
+
+#endif
