@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectors/backup_summary.h"
 #include "collectors/backups.h"
 #include "collectors/settings.h"
 #include "exporter/schedule/collector.h"
@@ -77,7 +78,7 @@ static const char *const target_labels[] = {"stanza", NULL};
 struct tally {
     size_t expected; /* configured */
     size_t known;    /* their state is known now */
-    size_t usable;   /* of these: readable, and with a backup */
+    size_t usable;   /* of these: readable, and with a backup of the current database */
     bool differ;
     int64_t code;                 /* of the first one that is known */
     const struct info_lock *lock; /* held, else any that is known now, else NULL */
@@ -117,6 +118,13 @@ static bool is_of_now(const struct run_input *input)
     return input->current || (input->fresh && !seen->readable);
 }
 
+/* pgBackRest says ok as well when all backups are of a database before a stanza-upgrade. */
+static bool holds_backup(const struct backups_observation *seen)
+{
+    const struct info_stanza *stanza = backups_observation_stanza(seen);
+    return !stanza || backup_summary(stanza, seen->repo_key).latest;
+}
+
 static void tally_status(struct tally *tally, const struct backups_observation *seen)
 {
     int64_t code = seen->code == BACKUPS_NO_CODE ? INFO_OTHER : seen->code;
@@ -124,7 +132,7 @@ static void tally_status(struct tally *tally, const struct backups_observation *
         tally->code = code;
     tally->differ |= code != tally->code;
     tally->known++;
-    tally->usable += seen->reason == ERR_NONE;
+    tally->usable += seen->reason == ERR_NONE && holds_backup(seen);
 }
 
 static void tally_lock(struct tally *tally, const struct backups_observation *seen)

@@ -251,7 +251,8 @@ Test(verdict, a_repository_that_was_down_long_ago_says_nothing_of_now)
     outcome_done(&outcome);
 }
 
-static struct info *catalogue(const char *system_id, int key)
+/* One backup, of that database; the current one has the id 2. */
+static struct info *catalogue(const char *system_id, int key, int backup_of)
 {
     struct strbuf text = {0};
     struct info *info = NULL;
@@ -259,8 +260,11 @@ static struct info *catalogue(const char *system_id, int key)
     strbuf_printf(&text,
                   "[{\"name\":\"main\",\"status\":{\"code\":0},\"db\":["
                   "{\"id\":1,\"repo-key\":%d,\"system-id\":1},"
-                  "{\"id\":2,\"repo-key\":%d,\"system-id\":%s}]}]",
-                  key, key, system_id);
+                  "{\"id\":2,\"repo-key\":%d,\"system-id\":%s}],\"backup\":["
+                  "{\"label\":\"20260101-000000F\",\"type\":\"full\","
+                  "\"database\":{\"id\":%d,\"repo-key\":%d},"
+                  "\"timestamp\":{\"start\":1,\"stop\":2}}]}]",
+                  key, key, system_id, backup_of, key);
     cr_assert(info_parse(strbuf_text(&text), text.length, &info, &err), "%s", err.text);
     strbuf_done(&text);
     return info;
@@ -271,8 +275,8 @@ static struct info *catalogue(const char *system_id, int key)
 Test(verdict, the_system_identifier_of_the_current_database_is_exact_and_stays_while_down)
 {
     struct backups_observation one = seen(1, 0), two = seen(2, 99);
-    one.info = catalogue("18446744073709551615", 1);
-    two.info = catalogue("18446744073709551615", 2);
+    one.info = catalogue("18446744073709551615", 1, 2);
+    two.info = catalogue("18446744073709551615", 2, 2);
     struct run_input inputs[] = {input(repo1, &one), input(repo2, &two)};
     inputs[0].current = false;
     struct outcome outcome = combine(2, inputs, 2);
@@ -286,8 +290,8 @@ Test(verdict, the_system_identifier_of_the_current_database_is_exact_and_stays_w
 Test(verdict, repositories_of_two_clusters_show_both_and_are_warned_of)
 {
     struct backups_observation one = seen(1, 0), two = seen(2, 0);
-    one.info = catalogue("7", 1);
-    two.info = catalogue("8", 2);
+    one.info = catalogue("7", 1, 2);
+    two.info = catalogue("8", 2, 2);
     struct run_input inputs[] = {input(repo1, &one), input(repo2, &two)};
     struct outcome outcome = combine(2, inputs, 2);
     expect_sample(&outcome, SYSTEM("7"), 1);
@@ -296,6 +300,18 @@ Test(verdict, repositories_of_two_clusters_show_both_and_are_warned_of)
     outcome_done(&outcome);
     info_unref(one.info);
     info_unref(two.info);
+}
+
+Test(verdict, backups_of_a_former_database_do_not_make_a_repository_usable)
+{
+    struct backups_observation one = seen(1, 0);
+    struct run_input inputs[] = {input(repo1, &one)};
+    one.info = catalogue("7", 1, 1);
+    struct outcome outcome = combine(1, inputs, 1);
+    expect_sample(&outcome, STATUS, 0);
+    cr_expect_eq(report_worst(outcome.report->root), GRADE_FAILED);
+    outcome_done(&outcome);
+    info_unref(one.info);
 }
 
 Test(verdict, the_version_of_pgbackrest_is_told)
