@@ -12,162 +12,29 @@
 #include <sys/stat.h>
 
 #include "collectors/backup_summary.h"
+#include "collectors/backups_each.h"
+#include "collectors/backups_metrics.h"
 #include "collectors/backups_report.h"
 #include "collectors/model/reason.h"
 #include "collectors/pgbackrest.h"
+#include "collectors/repository_target.h"
 #include "exporter/schedule/collector.h"
 
 /* Listing an object store costs money and, with many files, time. */
 #define OBJECT_STORE_INTERVAL_S 300
-
-enum {
-    REPO_INFO,
-    REPO_STATUS,
-    REPO_UP,
-    REPO_ERROR,
-    REPO_RETENTION_FULL,
-    REPO_STORED,
-    BACKUPS,
-    WITH_ERRORS,
-    OLDEST_COMPLETION,
-    LAST_COMPLETION,
-    AGE,
-    LAST_DURATION,
-    LAST_SIZE,
-    LAST_DELTA,
-    LAST_REPO_SIZE,
-    LAST_REPO_DELTA,
-    METRIC_COUNT
-};
-
-static const char *const type_labels[] = {"backup_type", NULL};
-static const char *const info_labels[] = {"name", "storage", "cipher", "mount", NULL};
-static const char *const reason_labels[] = {"reason", NULL};
-
-static const struct metric_desc metrics[METRIC_COUNT] = {
-    [REPO_INFO] =
-        {
-            .name = "pgbackrest_repo_info",
-            .help = "A configured repository: its name, storage type, cipher and mount; always 1.",
-            .keeps = FACT,
-            .labels = info_labels,
-        },
-    [REPO_STATUS] =
-        {
-            .name = "pgbackrest_repo_status",
-            .help = "Status code in pgbackrest info: 0 ok, 1 missing stanza path, 2 no valid "
-                    "backups, 3 missing stanza data, 6 requested backup not found, 99 other.",
-            .keeps = STATE,
-        },
-    [REPO_UP] =
-        {
-            .name = "pgbackrest_repo_up",
-            .help = "Whether the repository could be read (1), also when it holds no backup.",
-            .keeps = OUTCOME,
-        },
-    [REPO_ERROR] =
-        {
-            .name = "pgbackrest_repo_error",
-            .help = "Why the repository cannot be read or restored from; only there with a reason.",
-            .keeps = OUTCOME,
-            .labels = reason_labels,
-        },
-    [REPO_RETENTION_FULL] =
-        {
-            .name = "pgbackrest_repo_retention_full",
-            .help = "Configured repo-retention-full: how many full backups, or days of them.",
-            .keeps = FACT,
-        },
-    [REPO_STORED] =
-        {
-            .name = "pgbackrest_repo_stored_bytes",
-            .help = "Bytes that all backups listed occupy in the repository, without WAL.",
-            .keeps = FACT,
-        },
-    [BACKUPS] =
-        {
-            .name = "pgbackrest_backups",
-            .help = "Backups of the current database.",
-            .keeps = FACT,
-            .labels = type_labels,
-        },
-    [WITH_ERRORS] =
-        {
-            .name = "pgbackrest_backups_with_errors",
-            .help = "Backups of the current database with page checksum errors.",
-            .keeps = FACT,
-        },
-    [OLDEST_COMPLETION] =
-        {
-            .name = "pgbackrest_backup_oldest_completion_timestamp_seconds",
-            .help = "When the oldest backup of the current database ended.",
-            .keeps = FACT,
-        },
-    [LAST_COMPLETION] =
-        {
-            .name = "pgbackrest_backup_last_completion_timestamp_seconds",
-            .help = "When the newest backup of this type of the current database ended.",
-            .keeps = FACT,
-            .labels = type_labels,
-        },
-    [AGE] =
-        {
-            .name = "pgbackrest_backup_age_seconds",
-            .help = "Time since the newest backup of this type ended, at the scrape.",
-            .keeps = FACT,
-            .age = true,
-            .labels = type_labels,
-        },
-    [LAST_DURATION] =
-        {
-            .name = "pgbackrest_backup_last_duration_seconds",
-            .help = "How long the newest backup of this type took.",
-            .keeps = FACT,
-            .labels = type_labels,
-        },
-    [LAST_SIZE] =
-        {
-            .name = "pgbackrest_backup_last_size_bytes",
-            .help = "Size of the cluster in the newest backup of this type.",
-            .keeps = FACT,
-            .labels = type_labels,
-        },
-    [LAST_DELTA] =
-        {
-            .name = "pgbackrest_backup_last_delta_bytes",
-            .help = "Bytes of the cluster that the newest backup of this type copied.",
-            .keeps = FACT,
-            .labels = type_labels,
-        },
-    [LAST_REPO_SIZE] =
-        {
-            .name = "pgbackrest_backup_last_repo_size_bytes",
-            .help = "Stored bytes that a restore of the newest backup of this type reads; not said "
-                    "by pgBackRest with block incremental.",
-            .keeps = FACT,
-            .labels = type_labels,
-        },
-    [LAST_REPO_DELTA] =
-        {
-            .name = "pgbackrest_backup_last_repo_delta_bytes",
-            .help = "Bytes that the newest backup of this type added to the repository.",
-            .keeps = FACT,
-            .labels = type_labels,
-        },
-};
-
-static const char *const target_labels[] = {"stanza", "repo_key", NULL};
 
 /* One target. */
 struct backups {
     struct proc_pool *pool;
     const char *program;                        /* of the settings */
     const struct stanza_repository *repository; /* of the settings */
+    bool per_backup;
     char *key;
     char *version; /* of the program as it was at version_of; NULL: not known */
     struct stat version_of;
     struct info *catalogue; /* as it was last read */
     double catalogue_at;
+    double asked_at; /* s since 1970: when the look under way began */
 };
 
 /* How one collection ended, before it is published. */
@@ -193,38 +60,6 @@ void backups_observation_free(void *opaque)
     free(observation);
 }
 
-/* FNV-1a: good enough to see that something was edited, and no way back to a secret. */
-static uint64_t add_hash(uint64_t hash, const char *text)
-{
-    do {
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    } while (*text++);
-    return hash;
-}
-
-static uint64_t hash_pairs(uint64_t hash, const struct pair_list *pairs)
-{
-    for (size_t i = 0; i < pairs->count; i++)
-        hash = add_hash(add_hash(hash, pairs->items[i].name), pairs->items[i].value);
-    return add_hash(hash, "");
-}
-
-/* Everything that a collection depends on. */
-static uint64_t hash_repository(const struct settings *settings,
-                                const struct stanza_repository *repository)
-{
-    const struct repository_settings *own = repository->settings;
-    uint64_t hash = add_hash(UINT64_C(0xcbf29ce484222325), settings->pgbackrest.command);
-    hash = add_hash(add_hash(hash, repository->name), repository->storage);
-    hash = add_hash(hash, repository->cipher);
-    hash = hash_pairs(hash_pairs(hash, &repository->options), &repository->stanza->options);
-    if (!own)
-        return hash;
-    hash = add_hash(hash, own->mount_path ? own->mount_path : "");
-    hash = add_hash(hash, own->credentials_file ? own->credentials_file : "");
-    return hash_pairs(hash, &own->credentials_map);
-}
-
 static bool is_object_store(const char *storage)
 {
     return strcmp(storage, "s3") == 0 || strcmp(storage, "gcs") == 0 ||
@@ -234,20 +69,9 @@ static bool is_object_store(const char *storage)
 static bool add_target(const struct settings *settings, const struct stanza_repository *repository,
                        struct target_list *list, struct err *err)
 {
-    struct strbuf name CLEANUP(strbuf_done) = {0};
-    struct strbuf key CLEANUP(strbuf_done) = {0};
-    struct strbuf fingerprint CLEANUP(strbuf_done) = {0};
-    strbuf_printf(&name, "%s/repo%" PRId64, repository->stanza->name, repository->key);
-    strbuf_printf(&key, "%" PRId64, repository->key);
-    strbuf_printf(&fingerprint, "%016" PRIx64, hash_repository(settings, repository));
-    struct label labels[] = {
-        {"stanza", repository->stanza->name}, {"repo_key", strbuf_text(&key)}, {NULL, NULL}};
-    struct target *target = NULL;
-    if (!name.failed && !key.failed && !fingerprint.failed)
-        target = target_add(list, strbuf_text(&name), strbuf_text(&fingerprint), labels);
+    struct target *target = repository_target_add(list, settings, repository);
     if (!target)
         return err_memory(err);
-    target->spec = repository;
     target->interval_s = is_object_store(repository->storage) ? OBJECT_STORE_INTERVAL_S : 0;
     return true;
 }
@@ -294,6 +118,7 @@ static bool backups_open(const struct environment *environment, const struct tar
         return err_memory(err);
     state->pool = environment->pool;
     state->program = environment->settings->pgbackrest.command;
+    state->per_backup = environment->settings->per_backup;
     state->repository = target->spec;
     state->key = strdup(target->name);
     if (!state->key) {
@@ -302,52 +127,6 @@ static bool backups_open(const struct environment *environment, const struct tar
     }
     *ret = state;
     return true;
-}
-
-/* What is known without asking: it must be there while the repository is not. */
-static void add_configured(const struct stanza_repository *repository, struct sink *sink)
-{
-    const struct repository_settings *own = repository->settings;
-    const char *mount = own && own->mount_path ? own->mount_path : "";
-    sink_add(sink, REPO_INFO, 1,
-             LABELS(repository->name, repository->storage, repository->cipher, mount));
-    const char *retention = pair_list_get(&repository->options, "retention-full");
-    char *end = NULL;
-    unsigned long full = retention ? strtoul(retention, &end, 10) : 0;
-    if (full > 0 && *end == '\0')
-        sink_add(sink, REPO_RETENTION_FULL, (double)full, NULL);
-}
-
-static void add_size(struct sink *sink, size_t metric, int64_t bytes, const char *const *type)
-{
-    if (bytes != INFO_SIZE_UNKNOWN)
-        sink_add(sink, metric, (double)bytes, type);
-}
-
-static void add_newest(struct sink *sink, const struct info_backup *backup, const char *const *type)
-{
-    sink_add(sink, LAST_COMPLETION, (double)backup->stop, type);
-    sink_add(sink, AGE, (double)backup->stop, type);
-    sink_add(sink, LAST_DURATION, (double)(backup->stop - backup->start), type);
-    add_size(sink, LAST_SIZE, backup->size_bytes, type);
-    add_size(sink, LAST_DELTA, backup->delta_bytes, type);
-    add_size(sink, LAST_REPO_SIZE, backup->repo_size_bytes, type);
-    add_size(sink, LAST_REPO_DELTA, backup->repo_delta_bytes, type);
-}
-
-static void add_summary(struct sink *sink, const struct backup_summary *summary)
-{
-    for (enum backup_type type = 0; type < BACKUP_TYPE_COUNT; type++) {
-        const char *const *label = LABELS(backup_type_name(type));
-        sink_add(sink, BACKUPS, (double)summary->count[type], label);
-        if (summary->newest[type])
-            add_newest(sink, summary->newest[type], label);
-    }
-    if (summary->damage_known)
-        sink_add(sink, WITH_ERRORS, (double)summary->damaged, NULL);
-    if (summary->oldest)
-        sink_add(sink, OLDEST_COMPLETION, (double)summary->oldest->stop, NULL);
-    add_size(sink, REPO_STORED, summary->stored_bytes, NULL);
 }
 
 /* A missing observation is only missed by collectors that would combine it: not worth failing. */
@@ -387,12 +166,12 @@ static void report_exposed(const struct backups *state, struct run *run, struct 
 static bool says_down(const struct backups *state, struct run *run, const struct finding *finding,
                       const struct err *why, const char *detail)
 {
-    sink_add(run->sink, REPO_ERROR, 1, LABELS(err_reason(why->code)));
+    sink_add(run->sink, BACKUPS_METRIC_REPO_ERROR, 1, LABELS(err_reason(why->code)));
     if (finding->code != BACKUPS_NO_CODE)
-        sink_add(run->sink, REPO_STATUS, (double)finding->code, NULL);
+        sink_add(run->sink, BACKUPS_METRIC_REPO_STATUS, (double)finding->code, NULL);
     backups_report_down(run->report, state->repository, why, detail);
     observe(state, run, finding);
-    return run_says_down(run, REPO_UP, why);
+    return run_says_down(run, BACKUPS_METRIC_REPO_UP, why);
 }
 
 /* pgbackrest gave no status: it hung, or it refused its options. */
@@ -479,15 +258,19 @@ static void answers_well(struct backups *state, struct run *run, const struct re
 {
     struct strbuf warnings CLEANUP(strbuf_done) = {0};
     struct backup_summary summary = backup_summary(finding->stanza, state->repository->key);
-    sink_add(run->sink, REPO_UP, 1, NULL);
-    sink_add(run->sink, REPO_STATUS, (double)finding->code, NULL);
+    sink_add(run->sink, BACKUPS_METRIC_REPO_UP, 1, NULL);
+    sink_add(run->sink, BACKUPS_METRIC_LAST_UP, state->asked_at, NULL);
+    sink_add(run->sink, BACKUPS_METRIC_REPO_STATUS, (double)finding->code, NULL);
     if (finding->reason != ERR_NONE)
-        sink_add(run->sink, REPO_ERROR, 1, LABELS(err_reason(finding->reason)));
-    add_summary(run->sink, &summary);
+        sink_add(run->sink, BACKUPS_METRIC_REPO_ERROR, 1, LABELS(err_reason(finding->reason)));
+    backups_metrics_add_summary(run->sink, &summary);
+    if (state->per_backup)
+        backups_each_add(run->sink, finding->stanza, state->repository->key);
     observe(state, run, finding);
     repository_redact(env, messages, &warnings);
-    struct report_item *group = backups_report_readable(run->report, state->repository,
-                                                        finding->stanza, strbuf_text(&warnings));
+    struct report_item *group =
+        backups_report_readable(run->report, state->repository, finding->stanza,
+                                strbuf_text(&warnings), clock_wall_seconds());
     report_exposed(state, run, group, env);
 }
 
@@ -534,7 +317,8 @@ static bool backups_collect(void *opaque, struct run *run, struct err *err)
     struct proc_result result CLEANUP(proc_result_done) = {0};
     int64_t time_ms = bound_remaining_ms(&run->bound);
 
-    add_configured(state->repository, run->sink);
+    state->asked_at = clock_wall_seconds();
+    backups_metrics_add_configured(run->sink, state->repository);
     if (!repository_env(state->repository, &env, err))
         return err->code == ERR_CONFIG ? says_nothing(state, run, err) : fails(state, run, err);
     find_version(state, &run->bound);
@@ -551,9 +335,9 @@ const struct collector collector_backups = {
     .default_enabled = true,
     .interval_s = 60,
     .timeout_s = 60,
-    .labels = target_labels,
-    .metrics = metrics,
-    .metric_count = METRIC_COUNT,
+    .labels = repository_target_labels,
+    .metrics = backups_metrics,
+    .metric_count = BACKUPS_METRIC_COUNT,
     .targets = backups_targets,
     .open = backups_open,
     .collect = backups_collect,

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "collectors/backups_objectives.h"
 #include "collectors/model/reason.h"
 #include "exporter/base/strbuf.h"
 #include "exporter/report/when.h"
@@ -126,12 +127,15 @@ static void add_events(struct report *report, struct report_item *group,
 
 struct report_item *backups_report_readable(struct report *report,
                                             const struct stanza_repository *repository,
-                                            const struct info_stanza *stanza, const char *messages)
+                                            const struct info_stanza *stanza, const char *messages,
+                                            double now)
 {
     struct backup_summary summary = backup_summary(stanza, repository->key);
     struct report_item *group = add_group(report, repository);
     add_verdict(report, group, &summary, backups_of(stanza, repository->key));
+    backups_objectives_judge(report, group, repository, &summary, now);
     add_facts(report, group, &summary);
+    backups_objectives_tell(report, group, repository);
     add_events(report, group, stanza, repository->key, summary.database);
     if (!summary.newest[BACKUP_FULL])
         add_step(report, group, repository, reason_advice(ERR_NO_BACKUP));

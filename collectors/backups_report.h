@@ -12,11 +12,13 @@
 
 /*
  * The repository could be read. It is not claimed that anything in it restores: that is another
- * collector's to say. messages: what pgbackrest warned of, "" for nothing. Returns the group.
+ * collector's to say. messages: what pgbackrest warned of, "" for nothing. now: s since 1970, to
+ * compare with what was promised. Returns the group.
  */
 struct report_item *backups_report_readable(struct report *report,
                                             const struct stanza_repository *repository,
-                                            const struct info_stanza *stanza, const char *messages);
+                                            const struct info_stanza *stanza, const char *messages,
+                                            double now);
 
 /* It could not; detail is the whole message, redacted, or NULL. Returns the group. */
 struct report_item *backups_report_down(struct report *report,

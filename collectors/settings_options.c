@@ -237,9 +237,7 @@ static const struct option repository_rows[] = {
         .type = OPTION_SECTION,
         .section = &objective_table,
         .offset = offsetof(struct repository_settings, objectives),
-        .help =
-            "What you promised. Read and checked, but no metric, alert or verdict compares with "
-            "it yet.",
+        .help = "What you promised. Alerts and the page compare with it.",
     },
 };
 static const struct option_table repository_table = TABLE(repository_settings, repository_rows);

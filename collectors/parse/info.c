@@ -208,7 +208,9 @@ static bool read_sizes(const struct json_at *at, struct info_backup *backup, str
            opt_size(&sizes, "delta", &backup->delta_bytes, err) &&
            json_opt_object(&sizes, "repository", &stored, err) &&
            opt_size(&stored, "size", &backup->repo_size_bytes, err) &&
-           opt_size(&stored, "delta", &backup->repo_delta_bytes, err);
+           opt_size(&stored, "delta", &backup->repo_delta_bytes, err) &&
+           opt_size(&stored, "size-map", &backup->repo_size_map_bytes, err) &&
+           opt_size(&stored, "delta-map", &backup->repo_delta_map_bytes, err);
 }
 
 static bool read_times(const struct json_at *at, struct info_backup *backup, struct err *err)
@@ -222,10 +224,27 @@ static bool read_times(const struct json_at *at, struct info_backup *backup, str
 static bool read_wal(struct info_memory *memory, const struct json_at *at,
                      struct info_backup *backup, struct err *err)
 {
-    struct json_at archive;
+    struct json_at archive, lsn;
     return json_opt_object(at, "archive", &archive, err) &&
            opt_text(memory, &archive, "start", &backup->archive_start, err) &&
-           opt_text(memory, &archive, "stop", &backup->archive_stop, err);
+           opt_text(memory, &archive, "stop", &backup->archive_stop, err) &&
+           json_opt_object(at, "lsn", &lsn, err) &&
+           opt_text(memory, &lsn, "start", &backup->lsn_start, err) &&
+           opt_text(memory, &lsn, "stop", &backup->lsn_stop, err);
+}
+
+/* What made it and what was noted of it. */
+static bool read_origin_texts(struct info_memory *memory, const struct json_at *at,
+                              struct info_backup *backup, struct err *err)
+{
+    struct json_at program, annotations;
+    if (!json_opt_object(at, "backrest", &program, err) ||
+        !opt_text(memory, &program, "version", &backup->pgbackrest_version, err) ||
+        !json_opt_object(at, "annotation", &annotations, err) ||
+        !opt_text(memory, at, "prior", &backup->prior, err))
+        return false;
+    backup->annotation_count = json_count(&annotations);
+    return true;
 }
 
 /* Absent for backups that a version before 2.36 made: then it is not known. */
@@ -252,7 +271,7 @@ static bool read_backup(struct info_memory *memory, const struct json_at *at, vo
         !read_origin(at, &backup->database_id, &backup->repo_key, err) ||
         !read_times(at, backup, err) || !read_wal(memory, at, backup, err) ||
         !read_sizes(at, backup, err) || !read_damage(at, &backup->damage, err) ||
-        !opt_text(memory, at, "prior", &backup->prior, err))
+        !read_origin_texts(memory, at, backup, err))
         return false;
     backup->references = read_elements(memory, at, &reference, &backup->reference_count, err);
     return backup->references != NULL;

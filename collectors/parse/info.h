@@ -72,7 +72,11 @@ struct info_backup {
     const char *archive_start, *archive_stop;  /* NULL: an offline backup needs no WAL */
     int64_t size_bytes, delta_bytes;           /* of the cluster; what this backup copied of it */
     int64_t repo_size_bytes, repo_delta_bytes; /* stored: with what it references; by itself */
+    int64_t repo_size_map_bytes, repo_delta_map_bytes; /* the same of its block incremental maps */
     enum info_damage damage;
+    const char *lsn_start, *lsn_stop; /* "0/9000028", or NULL: before 2.38, offline */
+    const char *pgbackrest_version;   /* that made it, or NULL */
+    size_t annotation_count;
     const char *prior;             /* label of the backup it builds on, or NULL */
     const char *const *references; /* labels of all backups that hold files of it */
     size_t reference_count;

@@ -177,6 +177,8 @@ static struct outcome collect(struct place *place, int64_t timeout_ms)
     };
     outcome.succeeded = collector_backups.collect(place->state, &outcome.run, &outcome.err);
     struct err refused = {0}, err = {0};
+    if (!outcome.succeeded)
+        sink_drop_measured(outcome.run.sink); /* as the poller does */
     cr_assert(sink_finish(outcome.run.sink, &outcome.samples, &refused, &err));
     cr_expect_eq(refused.code, ERR_NONE, "%s", refused.text);
     sink_free(outcome.run.sink);
@@ -241,6 +243,26 @@ static size_t count_items(const struct report_item *item, enum report_kind kind)
 #define REPO1 "stanza=\"main\",repo_key=\"1\""
 #define REPO2 "stanza=\"main\",repo_key=\"2\""
 
+#define BACKUP(label, type, db, stop, more)                                                        \
+    "{\"label\":\"" label "\",\"type\":\"" type "\",\"database\":{\"id\":" db ",\"repo-key\":1},"  \
+    "\"timestamp\":{\"start\":100,\"stop\":" stop "}" more "}"
+
+/* A catalogue of repository 1 with two databases and these backups. */
+static void answer(const struct place *place, const char *code, const char *backups)
+{
+    struct strbuf text = {0};
+    strbuf_printf(&text,
+                  "[{\"name\":\"main\",\"status\":{\"code\":%s},\"db\":["
+                  "{\"id\":1,\"repo-key\":1,\"system-id\":5},"
+                  "{\"id\":2,\"repo-key\":1,\"system-id\":6}],"
+                  "\"repo\":[{\"key\":1,\"status\":{\"code\":%s,\"message\":\"m\"}}],"
+                  "\"backup\":[%s]}]",
+                  code, code, backups);
+    write_file(place, "answer", strbuf_text(&text), 0600);
+    install(place, "cat answer");
+    strbuf_done(&text);
+}
+
 /* ---- targets ---- */
 
 Test(backups, each_repository_of_each_stanza_is_a_target)
@@ -286,6 +308,26 @@ Test(backups, a_changed_option_or_secret_makes_another_target_without_showing_it
     cr_expect_not(target_is_same(&place.targets.items[0], &later.items[0]));
     cr_expect_not(strstr(later.items[0].fingerprint, "two"));
     target_list_done(&later);
+    place_done(&place);
+}
+
+Test(backups, a_changed_objective_makes_another_target)
+{
+    struct place place;
+    struct target_list later = {0};
+    struct err err;
+    double *const objectives[] = {&place.own.objectives.full,  &place.own.objectives.diff,
+                                  &place.own.objectives.incr,  &place.own.objectives.recovery_point,
+                                  &place.own.objectives.drill, &place.own.objectives.restore_time};
+    place_init(&place, 1, "posix");
+    place_open(&place);
+    for (size_t i = 0; i < COUNT_OF(objectives); i++) {
+        *objectives[i] = 60;
+        cr_assert(collector_backups.targets(&place.settings, &later, &err));
+        cr_expect_not(target_is_same(&place.targets.items[0], &later.items[0]), "objective %zu", i);
+        target_list_done(&later);
+        *objectives[i] = 0;
+    }
     place_done(&place);
 }
 
@@ -388,6 +430,123 @@ Test(backups, a_sound_repository_gives_all_its_facts)
     place_done(&place);
 }
 
+/* The series of every objective that can be configured, each with a value of its own. */
+static const struct objectives all_objectives = {1, 2, 3, 4, 5, 6};
+
+static void expect_all_objectives(const struct outcome *outcome)
+{
+    expect_sample(outcome, "pgbackrest_backup_objective_seconds{" REPO1 ",backup_type=\"full\"}",
+                  1);
+    expect_sample(outcome, "pgbackrest_backup_objective_seconds{" REPO1 ",backup_type=\"diff\"}",
+                  2);
+    expect_sample(outcome, "pgbackrest_backup_objective_seconds{" REPO1 ",backup_type=\"incr\"}",
+                  3);
+    expect_sample(outcome, "pgbackrest_recovery_point_objective_seconds{" REPO1 "}", 4);
+    expect_sample(outcome, "pgbackrest_restore_drill_objective_seconds{" REPO1 "}", 5);
+    expect_sample(outcome, "pgbackrest_restore_time_objective_seconds{" REPO1 "}", 6);
+}
+
+Test(backups, what_is_promised_is_there_with_a_sound_repository)
+{
+    struct place place;
+    place_init(&place, 1, "posix");
+    place.own.objectives = all_objectives;
+    replay(&place, "2.60.0/both.json");
+    place_open(&place);
+    struct outcome outcome = collect(&place, 10000);
+    expect_all_objectives(&outcome);
+    outcome_done(&outcome);
+    place_done(&place);
+}
+
+Test(backups, what_is_not_promised_has_no_series)
+{
+    struct place place;
+    place_init(&place, 1, "posix");
+    replay(&place, "2.60.0/both.json");
+    place_open(&place);
+    struct outcome outcome = collect(&place, 10000);
+    for (size_t i = 0; i < outcome.samples->count; i++)
+        cr_expect_null(strstr(outcome.samples->items[i].series, "objective"), "%s",
+                       outcome.samples->items[i].series);
+    outcome_done(&outcome);
+    place_done(&place);
+}
+
+Test(backups, what_is_configured_stays_when_we_fail_ourselves_from_the_beginning)
+{
+    static const char *const kept[] = {"pgbackrest_repo_info",
+                                       "pgbackrest_repo_retention_full",
+                                       "pgbackrest_backup_objective_seconds",
+                                       "pgbackrest_recovery_point_objective_seconds",
+                                       "pgbackrest_restore_drill_objective_seconds",
+                                       "pgbackrest_restore_time_objective_seconds"};
+    struct place place;
+    place_init(&place, 1, "posix");
+    option(&place.repository.options, "retention-full", "3");
+    place.own.objectives = all_objectives;
+    place_open(&place);
+    struct outcome outcome = collect(&place, 10000);
+    cr_assert_not(outcome.succeeded, "there is no pgbackrest");
+    expect_all_objectives(&outcome);
+    for (size_t i = 0; i < outcome.samples->count; i++)
+        cr_expect_eq(outcome.samples->items[i].desc->keeps, CONFIGURED, "%s",
+                     outcome.samples->items[i].series);
+    for (size_t i = 0; i < COUNT_OF(kept); i++)
+        cr_expect(has_metric(&outcome, kept[i]), "%s", kept[i]);
+    outcome_done(&outcome);
+    place_done(&place);
+}
+
+Test(backups, a_repository_that_can_be_read_tells_since_when_that_is_known)
+{
+    struct place place;
+    place_init(&place, 1, "posix");
+    replay(&place, "2.60.0/both.json");
+    place_open(&place);
+    double before = clock_wall_seconds();
+    struct outcome outcome = collect(&place, 10000);
+    const struct sample *last_up =
+        find(&outcome, "pgbackrest_repo_last_up_timestamp_seconds{" REPO1 "}");
+    cr_assert_not_null(last_up);
+    cr_expect_eq(last_up->desc->keeps, FACT);
+    cr_expect(last_up->value >= before && last_up->value <= clock_wall_seconds());
+    outcome_done(&outcome);
+    place_done(&place);
+}
+
+Test(backups, a_backup_older_than_promised_is_said_with_its_moment)
+{
+    struct place place;
+    place_init(&place, 1, "posix");
+    place.own.objectives.full = 97200;
+    answer(&place, "0", BACKUP("a", "full", "2", "1700000000", ""));
+    place_open(&place);
+    struct outcome outcome = collect(&place, 10000);
+    cr_expect(find_item(outcome.report->root, REPORT_VERDICT,
+                        "too old: last full backup 2023-11-14 22:13 UTC, promised every 27h"));
+    cr_expect(find_item(outcome.report->root, REPORT_FACT, "full 27h"));
+    outcome_done(&outcome);
+    place_done(&place);
+}
+
+Test(backups, series_for_each_backup_are_there_only_when_asked_for)
+{
+    for (int asked = 0; asked <= 1; asked++) {
+        struct place place;
+        place_init(&place, 1, "posix");
+        place.settings.per_backup = asked;
+        replay(&place, "2.60.0/both.json");
+        place_open(&place);
+        struct outcome outcome = collect(&place, 10000);
+        cr_expect_eq(has_metric(&outcome, "pgbackrest_backup_info"), asked);
+        cr_expect_eq(has_metric(&outcome, "pgbackrest_backup_size_bytes"), asked);
+        cr_expect(has_metric(&outcome, "pgbackrest_backup_last_size_bytes"));
+        outcome_done(&outcome);
+        place_done(&place);
+    }
+}
+
 Test(backups, a_type_never_stands_for_another_type)
 {
     struct place place;
@@ -419,26 +578,6 @@ Test(backups, every_version_recorded_gives_the_same_set_of_series)
         place_done(&place);
         strbuf_done(&fixture);
     }
-}
-
-#define BACKUP(label, type, db, stop, more)                                                        \
-    "{\"label\":\"" label "\",\"type\":\"" type "\",\"database\":{\"id\":" db ",\"repo-key\":1},"  \
-    "\"timestamp\":{\"start\":100,\"stop\":" stop "}" more "}"
-
-/* A catalogue of repository 1 with two databases and these backups. */
-static void answer(const struct place *place, const char *code, const char *backups)
-{
-    struct strbuf text = {0};
-    strbuf_printf(&text,
-                  "[{\"name\":\"main\",\"status\":{\"code\":%s},\"db\":["
-                  "{\"id\":1,\"repo-key\":1,\"system-id\":5},"
-                  "{\"id\":2,\"repo-key\":1,\"system-id\":6}],"
-                  "\"repo\":[{\"key\":1,\"status\":{\"code\":%s,\"message\":\"m\"}}],"
-                  "\"backup\":[%s]}]",
-                  code, code, backups);
-    write_file(place, "answer", strbuf_text(&text), 0600);
-    install(place, "cat answer");
-    strbuf_done(&text);
 }
 
 Test(backups, only_the_current_database_counts_but_all_that_is_stored)
@@ -625,6 +764,7 @@ static void expect_down(const char *fixture, const char *series, double status)
     expect_sample(&outcome, series, 1);
     expect_sample(&outcome, "pgbackrest_repo_status{" REPO2 "}", status);
     cr_expect(has_metric(&outcome, "pgbackrest_repo_info"));
+    cr_expect_not(has_metric(&outcome, "pgbackrest_repo_last_up_timestamp_seconds"));
     cr_expect_not(has_metric(&outcome, "pgbackrest_backups"));
     cr_expect_eq(report_worst(outcome.report->root), GRADE_UNKNOWN);
     cr_expect_not(outcome.seen->readable);
@@ -703,6 +843,25 @@ Test(backups, the_first_line_is_the_error_and_all_of_it_the_detail_without_secre
     place_done(&place);
 }
 
+Test(backups, raw_and_control_bytes_of_a_message_reach_neither_log_nor_page)
+{
+    struct place place;
+    place_init(&place, 2, "s3");
+    write_file(&place, "answer",
+               "[{\"name\":\"main\",\"status\":{\"code\":99},\"repo\":[{\"key\":2,\"status\":"
+               "{\"code\":99,\"message\":\"[HostConnectError] \xFF\x1B[31m\x07 gone\"}}]}]",
+               0600);
+    install(&place, "cat answer");
+    place_open(&place);
+    struct outcome outcome = collect(&place, 10000);
+    cr_assert(outcome.run.down, "%s", outcome.err.text);
+    const struct report_item *detail = find_item(outcome.report->root, REPORT_DETAIL, "gone");
+    cr_assert_not_null(detail);
+    cr_expect_null(strpbrk(detail->text, "\x1B\x07\xFF"), "%s", detail->text);
+    outcome_done(&outcome);
+    place_done(&place);
+}
+
 /* A collection that ends as down without an answer from pgbackrest. */
 static void expect_refused(struct place *place, int64_t timeout_ms, enum err_code code,
                            const char *text)
@@ -746,6 +905,15 @@ Test(backups, a_missing_option_is_a_configuration_error_on_stderr_and_on_stdout)
                        "info command requires option: repo2-s3-key");
         place_done(&place);
     }
+}
+
+Test(backups, an_option_that_it_refuses_is_a_configuration_error)
+{
+    struct place place;
+    place_init(&place, 2, "s3");
+    install(&place, "echo 'P00  ERROR: [031]: option io-timeout is out of range'; exit 31");
+    expect_refused(&place, 10000, ERR_CONFIG, "ended with status 31: ERROR: [031]: option");
+    place_done(&place);
 }
 
 Test(backups, a_secret_in_an_error_of_pgbackrest_is_redacted)

@@ -41,7 +41,7 @@ static void expect_verdict(const char *const *types, const int64_t *ages, size_t
                                     .backups = backups,
                                     .backup_count = count};
     struct report *report = report_new();
-    backups_report_readable(report, &repository, &catalogue, "");
+    backups_report_readable(report, &repository, &catalogue, "", 1000000);
     const struct report_item *verdict = find_item(report->root, REPORT_VERDICT);
     cr_assert_not_null(verdict);
     cr_expect_str_eq(verdict->text, text);
@@ -118,7 +118,7 @@ Test(backups_report, a_repository_without_wal_is_warned_of)
                                     .backups = &full,
                                     .backup_count = 1};
     struct report *report = report_new();
-    backups_report_readable(report, &repository, &catalogue, "");
+    backups_report_readable(report, &repository, &catalogue, "", 1000000);
     cr_expect_eq(report_worst(report->root), GRADE_WARNING);
     report_free(report);
 }

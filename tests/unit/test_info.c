@@ -297,6 +297,39 @@ Test(info, a_block_incremental_backup_has_no_stored_size)
     free(text);
 }
 
+Test(info, the_maps_of_block_incremental_have_sizes_of_their_own)
+{
+    char *text = with_backup(LABEL "," ORIGIN "," TIMES
+                                   ",\"info\":{\"repository\":{\"size-map\":3,\"delta-map\":1}}");
+    struct info *info = parse(text);
+    cr_expect_eq(info->stanzas[0].backups[0].repo_size_map_bytes, 3);
+    cr_expect_eq(info->stanzas[0].backups[0].repo_delta_map_bytes, 1);
+    info_unref(info);
+    free(text);
+}
+
+Test(info, annotations_are_counted)
+{
+    char *text =
+        with_backup(LABEL "," ORIGIN "," TIMES ",\"annotation\":{\"a\":\"1\",\"b\":\"2\"}");
+    struct info *info = parse(text);
+    cr_expect_eq(info->stanzas[0].backups[0].annotation_count, 2);
+    info_unref(info);
+    free(text);
+}
+
+Test(info, what_made_a_backup_and_between_which_positions_is_told)
+{
+    struct info *info = parse_fixture("2.60.0/both.json");
+    const struct info_backup *backup = &info->stanzas[0].backups[1];
+    cr_expect_str_eq(backup->pgbackrest_version, "2.60.0");
+    cr_expect_str_eq(backup->lsn_start, "0/9000028");
+    cr_expect_str_eq(backup->lsn_stop, "0/E86AFB8");
+    cr_expect_eq(backup->annotation_count, 0);
+    cr_expect_eq(backup->repo_size_map_bytes, INFO_SIZE_UNKNOWN);
+    info_unref(info);
+}
+
 Test(info, an_offline_backup_names_no_wal)
 {
     char *text =
