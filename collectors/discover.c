@@ -292,8 +292,12 @@ static bool fill_repository(struct stanza_repository *repository,
         return false;
     const char *type = pair_list_get(&repository->options, "type");
     const char *cipher = pair_list_get(&repository->options, "cipher-type");
-    repository->storage = type ? type : "posix";
-    repository->cipher = cipher ? cipher : "none";
+    /* What a repository host does not tell us may well be configured there. */
+    bool remote = pair_list_get(&repository->options, "host");
+    const char *untold_type = remote ? "remote" : "posix";
+    const char *untold_cipher = remote ? "unknown" : "none";
+    repository->storage = type ? type : untold_type;
+    repository->cipher = cipher ? cipher : untold_cipher;
     return true;
 }
 

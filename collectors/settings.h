@@ -55,8 +55,9 @@ struct stanza_repository {
     const struct stanza *stanza;
     int64_t key;
     char *name;
-    const char *storage; /* "posix", "s3", "gcs", "azure", "sftp", "cifs": pgBackRest's type */
-    const char *cipher;  /* "none" or "aes-256-cbc" */
+    const char *storage; /* "posix", "s3", "gcs", "azure", "sftp", "cifs": pgBackRest's type; or
+                            "remote": behind a repository host, and the type is not told here */
+    const char *cipher;  /* "none" or "aes-256-cbc"; "unknown" behind such a host */
     const struct repository_settings *settings; /* NULL when only pgbackrest.conf names it */
     struct pair_list options; /* of this repository: pgBackRest names without "repoN-", merged
                                  (pgbackrest.conf first, ours over it); secrets included */

@@ -118,6 +118,16 @@ Test(discover, a_repository_on_another_host_has_the_path_that_is_configured_ther
     cr_expect_str_eq(option(&REPO(1).options, "path"), "/r");
 }
 
+Test(discover, storage_and_cipher_behind_a_repository_host_are_not_guessed)
+{
+    discover("[global]\nrepo1-host=backup\nrepo2-host=attic\nrepo2-type=s3\n"
+             "repo2-cipher-type=aes-256-cbc\n[main]\n");
+    cr_expect_str_eq(REPO(0).storage, "remote");
+    cr_expect_str_eq(REPO(0).cipher, "unknown");
+    cr_expect_str_eq(REPO(1).storage, "s3");
+    cr_expect_str_eq(REPO(1).cipher, "aes-256-cbc");
+}
+
 Test(discover, with_another_repository_there_is_no_repo1)
 {
     discover("[main]\nrepo1-retention-full=7\nrepo02-path=/r2\n");
