@@ -109,6 +109,15 @@ bool repository_env_default(struct repository_env *env, const char *option, cons
     return put(env, option, value, KEEP, err);
 }
 
+const char *repository_env_get(const struct repository_env *env, const char *option)
+{
+    struct strbuf name CLEANUP(strbuf_done) = {0};
+    add_variable_name(&name, option);
+    strbuf_putc(&name, '=');
+    char **item = name.failed ? NULL : find_item(env, strbuf_text(&name));
+    return item ? *item + name.length : NULL;
+}
+
 /*
  * An object store that refuses a signature echoes what was signed, once as it is and once as
  * bytes in hex with blanks between: "41 57 53".

@@ -45,6 +45,9 @@ bool repository_env_set(struct repository_env *env, const char *option, const ch
 bool repository_env_default(struct repository_env *env, const char *option, const char *value,
                             struct err *err) MUST_USE;
 
+/* The value of an option by pgBackRest's own name, owned by the environment; NULL: not given. */
+const char *repository_env_get(const struct repository_env *env, const char *option);
+
 /* Append text with each secret replaced by "***": for messages that pgbackrest echoes keys in. */
 void repository_redact(const struct repository_env *env, const char *text, struct strbuf *out);
 
