@@ -29,8 +29,15 @@ PAGES = [name for name, rule in RULES.items() if rule["labels"]["severity"] == "
 PROMETHEUS_OWN = {"up"}
 PROMQL_WORDS = set(
     "and or unless on ignoring group_left group_right by without bool offset rate delta max min sum"
-    " count time absent clamp_min min_over_time max_over_time count_over_time last_over_time".split()
+    " count time absent clamp_min min_over_time max_over_time count_over_time last_over_time without"
+    " changes".split()
 )
+
+# Rules that outlast the loss of the exporter by what they read, not by keep_firing_for.
+LASTS_BY_ITSELF = {
+    "PgWalArchivingFailing",  # looks back over 15 minutes, longer than the exporter's own alert takes
+    "PgBackupExporterDown",  # the end of every chain: it reads what Prometheus makes itself
+}
 
 
 def run(*command):
@@ -41,7 +48,7 @@ def run(*command):
 
 def metric_names(expression):
     """The metrics that an expression reads."""
-    without_selectors = re.sub(r"\{[^}]*\}|\[[^]]*\]|\b(on|by|ignoring|group_left) \([^)]*\)", " ", expression)
+    without_selectors = re.sub(r"\{[^}]*\}|\[[^]]*\]|\b(on|by|without|ignoring|group_left) \([^)]*\)", " ", expression)
     return set(re.findall(r"\b[a-z][a-z0-9_]+\b", without_selectors)) - PROMQL_WORDS
 
 
@@ -111,14 +118,19 @@ def reads_a_state(name):
     return any(keeps.get(metric) != "fact" for metric in metric_names(RULES[name]["expr"]) - PROMETHEUS_OWN)
 
 
-@pytest.mark.parametrize("name", [name for name in RULES if name != "PgBackupExporterDown"])
-def test_rule_on_a_state_outlasts_its_series_and_has_a_successor(name):
-    """PgBackupExporterDown is the end of every chain: it reads what Prometheus makes itself."""
+def successors():
+    """Alert: the alerts that speak when it cannot, from the table of the runbooks."""
     rows = re.findall(r"^\| (\w+) \|(.*)\|$", (RUNBOOKS / "README.md").read_text(), re.M)
-    successors = {row: set(re.findall(r"\bP\w+", cells)) for row, cells in rows}
-    assert reads_a_state(name) == ("keep_firing_for" in RULES[name]) == (name in successors)
-    if reads_a_state(name):
-        assert successors[name] and successors[name] <= set(RULES)
+    return {row: set(re.findall(r"\bP\w+", cells)) for row, cells in rows if row in RULES}
+
+
+@pytest.mark.parametrize("name", sorted(set(RULES) - LASTS_BY_ITSELF))
+def test_rule_outlasts_its_series_and_has_a_successor(name):
+    """A fact, too, goes with its exporter, and comes back a while after a restart."""
+    assert RULES[name]["keep_firing_for"] == "5m"
+    assert successors()[name] and successors()[name] <= set(RULES)
+    if not reads_a_state(name):
+        assert successors()[name] == {"PgBackupExporterDown"}
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -169,6 +181,115 @@ def test_runbooks_read_only_documented_metrics():
     for file in RUNBOOKS.glob("*.md"):
         for name in re.findall(r"`(pg(?:backup|backrest)?_\w+)`", file.read_text()):
             assert name in known or name in ("pg_wal", "pg_upgrade", "pg_monitor"), f"{file.name}: {name}"
+
+
+# ---- A fleet ----
+
+# Two jobs scrape the first host; every host has the same stanzas, every stanza the same repositories.
+FLEET = [
+    {"job": job, "instance": instance, "stanza": stanza}
+    for job, instance in (("pgbackup", "db1"), ("pgbackup-again", "db1"), ("pgbackup", "db2"))
+    for stanza in ("main", "other")
+]
+MINUTES = 420
+REPOSITORY_INFO = {"storage": "posix", "cipher": "none", "mount": ""}
+
+
+def fleet_of_stanza(labels, broken):
+    """(metric, labels, values) of one stanza and its exporter, without its repositories."""
+    for metric, values in {
+        "up": "1",
+        "pgbackup_exporter_build_info": "1",
+        "pgbackup_stuck_children": "0",
+        "pgbackup_config_last_reload_successful": "1",
+    }.items():
+        yield metric, {label: labels[label] for label in ("job", "instance")}, values
+    for metric, values in {
+        "pgbackup_postgres_up": "1",
+        "pg_in_recovery": "0",
+        "pg_archiver_enabled": "1",
+        "pg_stat_archiver_failed_count": "3",
+        "pg_wal_lsn_bytes": "0+16777216",
+        "pg_wal_last_archived_lsn_bytes": "0+16777216",
+        "pg_wal_segment_size_bytes": "16777216",
+        "pg_stat_archiver_last_archived_timestamp_seconds": "0+60",
+        "pgbackrest_archive_config_valid": "0" if broken else "1",
+        "pgbackrest_backup_lock_held": "1" if broken else "0",
+    }.items():
+        yield metric, labels, values
+
+
+def fleet_of_repository(labels, broken):
+    for metric, values in {
+        "pgbackrest_repo_up": "0" if broken else "1",
+        "pgbackrest_repo_last_up_timestamp_seconds": "600" if broken else "0+60",
+        "pgbackrest_repo_stored_bytes": "1000",
+        "pgbackrest_backups_with_errors": "1" if broken else "0",
+        "pgbackrest_recovery_point_objective_seconds": "900",
+    }.items():
+        yield metric, labels, values
+    for backup_type, objective in (("full", "97200"), ("diff", "86400"), ("incr", "7200")):
+        typed = {**labels, "backup_type": backup_type}
+        yield "pgbackrest_backups", typed, "0" if broken and backup_type == "full" else "3"
+        yield "pgbackrest_backup_last_duration_seconds", typed, "600"
+        if labels["instance"] == "db2" or labels["repo_key"] == "1":  # the others go by the defaults
+            yield "pgbackrest_backup_objective_seconds", typed, objective
+        if not (broken and backup_type == "full"):
+            ends = "0" if broken or backup_type == "full" else "0+60"
+            yield "pgbackrest_backup_last_completion_timestamp_seconds", typed, ends
+
+
+def fleet(broken_instance):
+    """Everything; on the instance named, stanza main and its repository 2 are broken in every way."""
+    for labels in FLEET:
+        broken = labels["instance"] == broken_instance and labels["stanza"] == "main"
+        yield from fleet_of_stanza(labels, broken)
+        for key, names in (("1", ["nas"]), ("2", ["r2"] if broken else ["r2", "r2-before"])):
+            repository = {**labels, "repo_key": key}
+            yield from fleet_of_repository(repository, broken and key == "2")
+            for name in names:  # two while a repository was just given another name
+                yield "pgbackrest_repo_info", {**repository, "name": name, **REPOSITORY_INFO}, "1"
+
+
+def selector(metric, labels):
+    return metric + json.dumps(labels).replace('": ', "=").replace(', "', ", ").replace('{"', "{")
+
+
+def run_fleet(tmp_path, broken_instance, expected):
+    """promtool fails, too, when a rule cannot be evaluated ("many-to-many")."""
+    input_series = {selector(m, labels): f"{values}x{MINUTES}" for m, labels, values in fleet(broken_instance)}
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": series, "values": values} for series, values in input_series.items()],
+        "promql_expr_test": [
+            {
+                "expr": 'count without (severity, alertstate) (ALERTS{alertstate="firing"})',
+                "eval_time": "400m",
+                "exp_samples": [{"labels": selector("", labels), "value": 1} for labels in expected],
+            }
+        ],
+    }
+    file = tmp_path / "fleet.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(RULES_FILE)], "evaluation_interval": "1m", "tests": [test]}))
+    run("promtool", "test", "rules", str(file))
+
+
+def test_a_healthy_fleet_is_silent_and_every_rule_can_match_its_series(tmp_path):
+    run_fleet(tmp_path, None, [])
+
+
+def test_what_is_broken_on_one_repository_of_a_fleet_is_told_of_that_one_only(tmp_path):
+    stanza = {"job": "pgbackup", "instance": "db2", "stanza": "main"}
+    repository = {**stanza, "repo_key": "2"}
+    expected = [
+        {"alertname": "PgBackRestArchiveConfigInvalid", **stanza},
+        {"alertname": "PgBackRestBackupStuck", **stanza},
+        {"alertname": "PgBackRestRepoUnreachable", **repository},
+        {"alertname": "PgBackRestPageChecksumErrors", **repository},
+        {"alertname": "PgBackRestNoFullBackup", **repository, "backup_type": "full"},
+        {"alertname": "PgBackRestBackupTooOld", **repository, "backup_type": "incr"},
+    ]
+    run_fleet(tmp_path, "db2", expected)
 
 
 # ---- Alertmanager ----
@@ -303,4 +424,41 @@ def test_stuck_children_and_a_dead_exporter_mute_nothing(alertmanager):
     )
     alertmanager.wait_muted(alertname="PgWalArchivingStalled")  # inhibition is at work
     for name in ("PostgresUnreachable", "PgWalArchivingFailing", "PgBackupCollectorFailing"):
+        assert not alertmanager.muted(alertname=name)
+
+
+@pytest.mark.parametrize(
+    "cause, consequence",
+    [
+        ("PgBackRestRepoUnreachable", "PgBackRestBackupLate"),
+        ("PgBackRestRepoUnreachable", "PgBackRestBackupTooOld"),
+        ("PgBackRestNoFullBackup", "PgBackRestBackupLate"),
+        ("PgBackRestNoFullBackup", "PgBackRestBackupTooOld"),
+        ("PgBackRestBackupTooOld", "PgBackRestBackupLate"),
+    ],
+)
+def test_a_repository_mutes_its_own_consequences_and_never_those_of_another(alertmanager, cause, consequence):
+    here = {"instance": "db1", "stanza": "main", "repo_key": "1"}
+    others = [{**here, "repo_key": "2"}, {**here, "stanza": "other"}, {**here, "instance": "db2"}]
+    alertmanager.post(
+        alert(cause, backup_type="full", **here),
+        *[alert(consequence, backup_type="incr", **labels) for labels in [here, *others]],
+    )
+    alertmanager.wait_muted(alertname=consequence, **here)
+    for labels in others:
+        assert not alertmanager.muted(alertname=consequence, **labels)
+    assert not alertmanager.muted(alertname=cause)
+
+
+def test_an_unreachable_repository_mutes_nothing_that_is_not_its_consequence(alertmanager):
+    here = {"instance": "db1", "stanza": "main", "repo_key": "1"}
+    spoken = ["PgBackRestNoFullBackup", "PgBackRestPageChecksumErrors", "PgBackRestRepoGrowing"]
+    alertmanager.post(
+        alert("PgBackRestRepoUnreachable", **here),
+        alert("PgBackRestBackupLate", **here),
+        alert("PgWalArchivingFailing", instance="db1", stanza="main"),
+        *[alert(name, **here) for name in spoken],
+    )
+    alertmanager.wait_muted(alertname="PgBackRestBackupLate")  # inhibition is at work
+    for name in [*spoken, "PgWalArchivingFailing"]:
         assert not alertmanager.muted(alertname=name)
