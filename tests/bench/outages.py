@@ -1,9 +1,10 @@
-"""What PostgreSQL's outages look like from outside, and what a scrape costs meanwhile.
+"""What outages look like from outside, and what a scrape costs meanwhile.
 
 usage: outages.py [PROGRAM]
 
-For each outage: what the page says after 1, 5 and 60 s, scrape latency throughout, and how long
-the exporter takes to end in the middle of it. It makes a bed of its own and removes it.
+For each outage, of PostgreSQL and last of repository 2's S3: what the page says after 1, 5 and
+60 s, scrape latency throughout, and how long the exporter takes to end in the middle of it. It
+makes a bed of its own and removes it.
 """
 import re
 import socket
@@ -51,6 +52,15 @@ def healthy(bed):
     yield bed.postgres.conninfo
 
 
+@contextmanager
+def hanging_s3(bed):
+    bed.s3.break_with(hang=True)
+    try:
+        yield
+    finally:
+        bed.s3.repair()
+
+
 class Vanishing:
     """A way to the server that can be cut so that packets are never answered: a full queue."""
 
@@ -88,10 +98,12 @@ def look(port):
     text = scrape_ms(port)[1]
     up = sample(text, r"^pgbackup_postgres_up\{[^}]*\} (\S+)")
     reason = sample(text, r'^pgbackup_postgres_error\{[^}]*reason="(\w+)"')
+    repositories = sorted(re.findall(r'^pgbackrest_repo_up\{.*repo_key="(\d+)"\} (\d)', text, re.MULTILINE))
     page = get(port, "/").text
     words = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
     headline = re.search(r"as of \S+ \S+ UTC (.{0,60})", words)
-    return f"up {up} reason {reason}; page: {headline.group(1).strip() if headline else '?'}"
+    shown = " ".join(f"{key}:{up}" for key, up in repositories)
+    return f"up {up} reason {reason}, repositories {shown}; page: {headline.group(1).strip() if headline else '?'}"
 
 
 def quantile(values, share):
@@ -110,8 +122,8 @@ def watch(port, seconds):
     return said, latencies
 
 
-def measure(bed, name, outage, conninfo=None):
-    text = configuration(bed, DEFAULTS)
+def measure(bed, name, outage, conninfo=None, intervals=None):
+    text = configuration(bed, intervals or DEFAULTS)
     if conninfo:
         text = text.replace(bed.postgres.conninfo, conninfo)
     exporter = Exporter(bed, PROGRAM, free_port(), f"exporter-{name}")
@@ -139,6 +151,7 @@ def main():
         stack.callback(vanishing.close)
         vanishing.cut()
         measure(bed, "vanished", healthy, f"host=127.0.0.1 port={vanishing.listener.getsockname()[1]} dbname=postgres")
+        measure(bed, "hanging-s3", hanging_s3, intervals={"archiver": "15s", "backups": "10s"})
 
 
 PROGRAM = Path(sys.argv[1] if len(sys.argv) > 1 else REPOSITORY / "build/release/pgbackup_exporter")

@@ -175,6 +175,8 @@ def test_backups_are_measured_through_the_repository_host(encrypted_bed, hosts, 
     )
     listed = encrypted_bed.pgbackrest.info(1)["backup"]
     assert backups(metrics, repo_key="1") == [sum(b["type"] == kind for b in listed) for kind in TYPES]
+    info = metrics["pgbackrest_repo_info"][0][0]
+    assert (info["storage"], info["cipher"]) == ("remote", "unknown")
     assert "repository host" not in exporter.get("/").text
 
 
@@ -291,3 +293,5 @@ def test_a_stanza_from_its_creation_to_an_upgrade(encrypted_bed, offline, start_
     metrics = exporter.wait_for(lambda m: backups(m, repo_key="1") == [0, 0, 0], 15)
     assert metrics.values("pgbackrest_backup_last_completion_timestamp_seconds", repo_key="1") == []
     assert metrics.value("pgbackrest_repo_stored_bytes", repo_key="1") > 0
+    said = "none of 2 repositories can be read and holds a backup"
+    wait_until(lambda: said in exporter.get("/").text, 5, "the page does not know")
