@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 bool user_become(const char *name, struct err *err)
@@ -28,5 +29,8 @@ bool user_become(const char *name, struct err *err)
     if (initgroups(name, gid) != 0 || setresgid(gid, gid, gid) != 0 ||
         setresuid(uid, uid, uid) != 0)
         return err_system(err, errno, "cannot become user %s", name);
+    /* As if that user had started us: else the kernel keeps /proc/self/mountstats to root. */
+    if (prctl(PR_SET_DUMPABLE, 1) != 0)
+        return err_system(err, errno, "cannot make the process dumpable again");
     return true;
 }

@@ -25,6 +25,15 @@ Test(user, root_gives_its_rights_up_for_good)
         cr_expect_neq(groups[i], 0u, "still in root's group");
 }
 
+Test(user, the_new_user_may_read_all_that_proc_tells_of_the_process)
+{
+    if (geteuid() != 0)
+        cr_skip_test("only root has rights to give up; run as root to test it");
+    struct err err = {0};
+    cr_assert(user_become("nobody", &err), "%s", err.text);
+    cr_expect_eq(access("/proc/self/mountstats", R_OK), 0);
+}
+
 Test(user, root_cannot_become_root_or_nobody_that_exists)
 {
     if (geteuid() != 0)
