@@ -48,12 +48,13 @@ static bool is_section_of(const struct reader *reader, const char *line)
 {
     static const char on[] = " mounted on ";
     static const char with[] = " with fstype ";
-    const char *path = strstr(line, on);
+    const char *found = strstr(line, on);
+    const char *path = found ? found + sizeof on - 1 : NULL;
     const char *path_end = path ? strstr(path, with) : NULL;
     if (!path_end)
         return false;
     const char *type = path_end + sizeof with - 1;
-    return name_is(path + sizeof on - 1, path_end, reader->path) &&
+    return name_is(path, path_end, reader->path) &&
            name_is(type, type + strcspn(type, " "), reader->filesystem);
 }
 

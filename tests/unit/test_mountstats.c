@@ -147,6 +147,15 @@ Test(mountstats, another_mount_or_another_type_is_not_taken)
     cr_expect_not(find("", "/mnt", "nfs4", &stats));
 }
 
+/* The blank between both words can be the end of one or the begin of the other, not both. */
+Test(mountstats, a_header_without_a_mount_point_is_no_section)
+{
+    static const char text[] = "device nas:/ mounted on with fstype nfs4\n"
+                               "\tper-op statistics\n\tNULL: 1 1 0 0 0 0 0 0\n";
+    struct mountstats stats = {0};
+    cr_expect_not(find(text, "", "nfs4", &stats));
+}
+
 Test(mountstats, a_section_ends_where_the_next_begins)
 {
     static const char other[] = "device b:/ mounted on /b with fstype nfs4 statvers=1.1\n"
