@@ -1,0 +1,74 @@
+"""Runs a story (guest.py) in User Mode Linux: a real kernel with a real NFS client and server."""
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parents[1]
+TOOLS = ROOT / "build" / "nfs"
+KERNEL = TOOLS / "root" / "usr" / "bin" / "linux.uml"
+ARGUMENTS = ["mem=512M", "root=none", "rootfstype=hostfs", "rootflags=/", "ro", "quiet"]
+CONSOLE = ["con=null", "con0=null,fd:1", "ssl=null"]
+BOOT_SECONDS = 60
+
+DEFAULTS = {
+    "version": "4.2",
+    "options": "hard,timeo=30,retrans=2",
+    "outage": "link-down",
+    "interval": "1s",
+    "deadline": "2s",
+    "scrapes": 200,
+    "notice": 30,  # seconds until the outage must have been seen
+    "stay": 12,  # seconds to stay in it after that
+    "recover": 60,  # seconds until the end of it must have been seen
+}
+
+
+class GuestError(Exception):
+    """The guest did not tell its story to the end; the text has its log."""
+
+
+def prepare():
+    """Unpack the tools unless they are there."""
+    subprocess.run(["make", "-s", str((TOOLS / "stamp").relative_to(ROOT))], cwd=ROOT, check=True)
+
+
+def tell(program, **scenario):
+    """The outcome of one scenario, as guest.py writes it. Takes 20 to 90 s."""
+    scenario = {**DEFAULTS, "program": "/story/" + Path(program).name, **scenario}
+    with tempfile.TemporaryDirectory(prefix="pgbackup-nfs-", dir="/var/tmp") as folder:
+        story = Path(folder)
+        (story / "scenario.json").write_text(json.dumps(scenario))
+        (story / "tmp").mkdir()
+        shutil.copy(program, story)
+        shutil.copy(FOLDER / "guest.py", story)
+        limit = BOOT_SECONDS + scenario["notice"] * 2 + scenario["stay"] + scenario["recover"] + 60
+        console = boot(story, limit)
+        return read_outcome(story, console)
+
+
+def boot(story, limit):
+    names = [f"tools={TOOLS}", f"story={story}", "guest=/story/guest.py", f"init={FOLDER}/init"]
+    place = [f"uml_dir={story}/tmp/"]
+    done = subprocess.run(
+        [KERNEL, *ARGUMENTS, *CONSOLE, *place, *names],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": f"{story}/tmp", "HOME": f"{story}/tmp"},
+        timeout=limit,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return done.stdout
+
+
+def read_outcome(story, console):
+    outcome = story / "outcome.json"
+    if outcome.exists():
+        return json.loads(outcome.read_text())
+    logs = "".join(f"== {log.name}\n{log.read_text(errors='replace')}" for log in sorted(story.glob("*.log")))
+    raise GuestError(f"{console}\n{logs}")
