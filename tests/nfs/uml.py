@@ -1,6 +1,8 @@
 """Runs a story (guest.py) in User Mode Linux: a real kernel with a real NFS client and server."""
 import json
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -50,20 +52,33 @@ def tell(program, **scenario):
 
 
 def boot(story, limit):
+    """What the guest's console showed. The guest ends itself; after `limit` seconds it is ended."""
     names = [f"tools={TOOLS}", f"story={story}", "guest=/story/guest.py", f"init={FOLDER}/init"]
-    place = [f"uml_dir={story}/tmp/"]
-    done = subprocess.run(
-        [KERNEL, *ARGUMENTS, *CONSOLE, *place, *names],
+    kernel = subprocess.Popen(
+        [KERNEL, *ARGUMENTS, *CONSOLE, f"uml_dir={story}/tmp/", *names],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={"PATH": "/usr/bin:/bin", "TMPDIR": f"{story}/tmp", "HOME": f"{story}/tmp"},
-        timeout=limit,
         text=True,
         errors="replace",
-        check=False,
+        start_new_session=True,
     )
-    return done.stdout
+    try:
+        return kernel.communicate(timeout=limit)[0]
+    except subprocess.TimeoutExpired:
+        raise GuestError(f"the guest did not end within {limit} s") from None
+    finally:
+        end_all(kernel)
+
+
+def end_all(kernel):
+    """The guest's processes are processes here, in the kernel's group."""
+    try:
+        os.killpg(kernel.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    kernel.wait()
 
 
 def read_outcome(story, console):
