@@ -87,7 +87,7 @@ static bool parse_section(struct pgbackrest_conf *conf, const struct line *line,
     if (conf->count < PGBACKREST_CONF_SECTION_MAX)
         return add_section(conf, name, ret, err);
     free(name);
-    return wrong(line, "too many sections (at most 1000)", err);
+    return wrong(line, "too many sections (at most 4000)", err);
 }
 
 static bool parse_option(struct conf_section *section, const struct line *line, struct err *err)

@@ -14,7 +14,7 @@
 
 /* Longest line, as in pgBackRest; most sections; most options of one section. */
 #define PGBACKREST_CONF_LINE_MAX    ((size_t)64 * 1024)
-#define PGBACKREST_CONF_SECTION_MAX 1000
+#define PGBACKREST_CONF_SECTION_MAX 4000
 #define PGBACKREST_CONF_OPTION_MAX  4000
 
 struct conf_section {
