@@ -303,41 +303,47 @@ static bool find_by_path(struct watch *state, const struct mount_entry *entry,
     return true;
 }
 
-/* Fill in what the kernel's list says: path, mount, and the situation if it is not mounted. */
+/* Fill in path and mount, as the kernel lists them; there may be none. */
 static bool find_mount(struct watch *state, struct mount_view *view, struct err *err)
 {
     const struct mount_entry *entry = mount_finder_entry(&state->finder);
-    if (repository_mount_is_configured(state->repository)) {
-        view->path = state->finder.path;
-        bool there = entry && mount_entry_is_at(entry, mount_finder_real_path(&state->finder));
-        view->mount = there ? entry : NULL;
-    } else {
+    if (!repository_mount_is_configured(state->repository)) {
         view->repository_path = state->finder.path;
-        if (!find_by_path(state, entry, view, err))
-            return false;
+        return find_by_path(state, entry, view, err);
     }
-    if (!view->mount) {
-        view->situation = MOUNT_MISSING;
-        err_set(&view->err, ERR_NOT_MOUNTED, "nothing is mounted on %s", view->path);
-    } else if (strcmp(view->mount->filesystem, "autofs") == 0) {
-        view->situation = MOUNT_TRIGGER;
-    } else if (!mount_type_fits(state->type, view->mount->filesystem)) {
-        view->situation = MOUNT_MISSING;
-        err_set(&view->err, ERR_NOT_MOUNTED, "%s is mounted on %s, not %s", view->mount->filesystem,
-                view->path, state->type);
-        view->mount = NULL;
-    } else {
-        view->situation = MOUNT_WORKS;
-        view->read_only = mount_entry_is_read_only(view->mount);
-    }
+    view->path = state->finder.path;
+    if (entry && mount_entry_is_at(entry, mount_finder_real_path(&state->finder)))
+        view->mount = entry;
     return true;
+}
+
+/* Whether it is worth asking: false when it is missing, or mounted on access only. */
+static bool judge_mount(const struct watch *state, struct mount_view *view)
+{
+    const struct mount_entry *mount = view->mount;
+    if (mount && strcmp(mount->filesystem, "autofs") == 0) {
+        view->situation = MOUNT_TRIGGER;
+        return false;
+    }
+    if (mount && mount_type_fits(state->type, mount->filesystem)) {
+        view->read_only = mount_entry_is_read_only(mount);
+        return true;
+    }
+    if (mount)
+        err_set(&view->err, ERR_NOT_MOUNTED, "%s is mounted on %s, not %s", mount->filesystem,
+                view->path, state->type);
+    else
+        err_set(&view->err, ERR_NOT_MOUNTED, "nothing is mounted on %s", view->path);
+    view->mount = NULL;
+    view->situation = MOUNT_MISSING;
+    return false;
 }
 
 /* What NFS counts, as far as the kernel tells; another file system has none of it. */
 static bool read_statistics(struct mount_view *view, struct err *err)
 {
     struct strbuf text CLEANUP(strbuf_done) = {0};
-    if (!view->mount || !mount_is_nfs(view->mount->filesystem))
+    if (!mount_is_nfs(view->mount->filesystem))
         return true;
     if (!mount_list_read(MOUNT_STATISTICS, &text, err))
         return false;
@@ -496,12 +502,14 @@ static bool look(struct watch *state, struct run *run, struct mount_view *view, 
     bool found = mount_finder_look(&state->finder, state->pool, &run->bound, &hangs, err);
     if (!found && !hangs)
         return false;
-    if (!find_mount(state, view, err) || !read_statistics(view, err))
+    if (!find_mount(state, view, err))
         return false;
-    if (view->situation != MOUNT_WORKS) {
+    if (!judge_mount(state, view)) {
         state->silent_since_ms = 0;
         return true;
     }
+    if (!read_statistics(view, err))
+        return false;
     if (found)
         return ask(state, run, view, err);
     says_silent(state, view, asked_ms, err);

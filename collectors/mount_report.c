@@ -9,7 +9,7 @@
 /* Less than this part left is a warning. */
 #define LITTLE_LEFT 0.05
 
-static const enum grade grades[MOUNT_SITUATION_COUNT] = {
+static const enum grade grades[] = {
     [MOUNT_MISSING] = GRADE_FAILED, [MOUNT_TRIGGER] = GRADE_UNKNOWN, [MOUNT_SILENT] = GRADE_FAILED,
     [MOUNT_BROKEN] = GRADE_FAILED,  [MOUNT_WORKS] = GRADE_OK,
 };
@@ -124,7 +124,6 @@ static void add_verdict(struct strbuf *out, const struct mount_view *view)
         strbuf_printf(out, "mounted, but it does not work: %s", view->err.text);
         return;
     case MOUNT_WORKS:
-    case MOUNT_SITUATION_COUNT:
         add_works(out, view);
         return;
     }

@@ -18,7 +18,6 @@ enum mount_situation {
     MOUNT_SILENT,  /* it gives no answer */
     MOUNT_BROKEN,  /* it answers with an error, or with nonsense */
     MOUNT_WORKS,
-    MOUNT_SITUATION_COUNT
 };
 
 /* All that one look found out. Times are s since 1970; texts and structs are the caller's. */
