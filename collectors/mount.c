@@ -173,7 +173,6 @@ struct watch {
     const struct stanza_repository *repository; /* of the settings: the first that lies on it */
     const char *type;                           /* mount.filesystem, or NULL */
     struct mount_finder finder;
-    char *known;             /* the mount point that was found last, unless it is configured */
     int64_t silent_since_ms; /* when it was first asked in vain; 0: it answers */
     double silent_since;     /* the same, s since 1970 */
 };
@@ -255,7 +254,6 @@ static void mount_close(void *opaque)
     if (!state)
         return;
     mount_finder_done(&state->finder);
-    free(state->known);
     free(state);
 }
 
@@ -269,51 +267,8 @@ static bool mount_open(const struct environment *environment, const struct targe
     state->repository = target->spec;
     state->type = type_of(state->repository);
     state->finder.path = repository_mount_path(state->repository);
+    state->finder.configured = repository_mount_is_configured(state->repository);
     *ret = state;
-    return true;
-}
-
-/* Whether a mount point is the other path or lies above it. */
-static bool is_above(const char *mount, const char *path)
-{
-    size_t length = strlen(mount);
-    if (length == 1)
-        return true;
-    return strncmp(mount, path, length) == 0 && (path[length] == '/' || path[length] == '\0');
-}
-
-/*
- * The mount of a repository without mount.path. When the one that was known has gone, the path
- * lies on the mount above it: then that one is missing, for a repository does not move up.
- */
-static bool find_by_path(struct watch *state, const struct mount_entry *entry,
-                         struct mount_view *view, struct err *err)
-{
-    bool gone = entry && state->known && strcmp(entry->path, state->known) != 0 &&
-                is_above(entry->path, state->known);
-    if (entry && !gone && (!state->known || strcmp(entry->path, state->known) != 0)) {
-        char *known = strdup(entry->path);
-        if (!known)
-            return err_memory(err);
-        free(state->known);
-        state->known = known;
-    }
-    view->path = state->known ? state->known : "/";
-    view->mount = gone ? NULL : entry;
-    return true;
-}
-
-/* Fill in path and mount, as the kernel lists them; there may be none. */
-static bool find_mount(struct watch *state, struct mount_view *view, struct err *err)
-{
-    const struct mount_entry *entry = mount_finder_entry(&state->finder);
-    if (!repository_mount_is_configured(state->repository)) {
-        view->repository_path = state->finder.path;
-        return find_by_path(state, entry, view, err);
-    }
-    view->path = state->finder.path;
-    if (entry && mount_entry_is_at(entry, mount_finder_real_path(&state->finder)))
-        view->mount = entry;
     return true;
 }
 
@@ -502,8 +457,9 @@ static bool look(struct watch *state, struct run *run, struct mount_view *view, 
     bool found = mount_finder_look(&state->finder, state->pool, &run->bound, &hangs, err);
     if (!found && !hangs)
         return false;
-    if (!find_mount(state, view, err))
-        return false;
+    view->path = mount_finder_name(&state->finder);
+    view->repository_path = state->finder.configured ? NULL : state->finder.path;
+    view->mount = state->finder.mount;
     if (!judge_mount(state, view)) {
         state->silent_since_ms = 0;
         return true;

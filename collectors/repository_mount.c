@@ -74,14 +74,11 @@ char *repository_mount_name(const struct stanza_repository *repository,
     return strdup(entry ? entry->path : "/");
 }
 
-const char *mount_finder_real_path(const struct mount_finder *finder)
+const char *mount_finder_name(const struct mount_finder *finder)
 {
-    return finder->real ? finder->real : finder->path;
-}
-
-const struct mount_entry *mount_finder_entry(const struct mount_finder *finder)
-{
-    return mountinfo_holding(&finder->table, mount_finder_real_path(finder));
+    if (finder->configured)
+        return finder->path;
+    return finder->known ? finder->known : "";
 }
 
 /* Whether the list is another one than at the last look; finder->table is of now then. */
@@ -145,6 +142,37 @@ static bool resolve(struct mount_finder *finder, struct proc_pool *pool, const s
     return false;
 }
 
+/* Whether a mount point is the other path or lies above it. */
+static bool is_above(const char *mount, const char *path)
+{
+    size_t length = strlen(mount);
+    if (length == 1)
+        return true;
+    return strncmp(mount, path, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+/* What the list says of the path, as far as it is resolved. */
+static bool note_mount(struct mount_finder *finder, struct err *err)
+{
+    const char *path = finder->real ? finder->real : finder->path;
+    const struct mount_entry *entry = mountinfo_holding(&finder->table, path);
+    finder->mount = NULL;
+    if (!entry || (finder->configured && !mount_entry_is_at(entry, path)))
+        return true;
+    bool same = finder->known && strcmp(entry->path, finder->known) == 0;
+    if (!finder->configured && !same) {
+        if (finder->known && is_above(entry->path, finder->known))
+            return true;
+        char *known = strdup(entry->path);
+        if (!known)
+            return err_memory(err);
+        free(finder->known);
+        finder->known = known;
+    }
+    finder->mount = entry;
+    return true;
+}
+
 bool mount_finder_look(struct mount_finder *finder, struct proc_pool *pool,
                        const struct bound *bound, bool *ret_hangs, struct err *err)
 {
@@ -154,7 +182,13 @@ bool mount_finder_look(struct mount_finder *finder, struct proc_pool *pool,
         return false;
     if (changed)
         finder->resolved = false;
-    return finder->resolved || resolve(finder, pool, bound, ret_hangs, err);
+    bool found = finder->resolved || resolve(finder, pool, bound, ret_hangs, err);
+    if (!found && !*ret_hangs)
+        return false;
+    if (note_mount(finder, found ? err : NULL))
+        return found;
+    *ret_hangs = false;
+    return false;
 }
 
 void mount_finder_done(struct mount_finder *finder)
@@ -162,6 +196,6 @@ void mount_finder_done(struct mount_finder *finder)
     strbuf_done(&finder->list);
     mountinfo_done(&finder->table);
     free(finder->real);
-    finder->real = NULL;
-    finder->resolved = false;
+    free(finder->known);
+    *finder = (struct mount_finder){.path = finder->path, .configured = finder->configured};
 }

@@ -38,29 +38,38 @@ bool repository_mount_is_configured(const struct stanza_repository *repository);
 char *repository_mount_name(const struct stanza_repository *repository,
                             const struct mountinfo *table) MUST_USE;
 
-/* Follows one path. Start from an all-zero struct with `path` set; used by one thread. */
+/*
+ * Follows the mount of one repository. Start from an all-zero struct with `path` (and `configured`:
+ * the path is to be a mount point) set; used by one thread.
+ */
 struct mount_finder {
     const char *path; /* must outlive the finder */
+    bool configured;
     struct strbuf list;
     struct mountinfo table;
     bool resolved;
-    char *real; /* NULL until it was resolved: then the path as written is all that is known */
+    char *real;  /* NULL until it was resolved: then the path as written is all that is known */
+    char *known; /* unless it is configured: the mount point that was found last */
+    const struct mount_entry *mount; /* of table; NULL: missing */
 };
 
 /*
- * Read the list again, and resolve the path in a child if it has changed. False: the list cannot
- * be read, or no child be run (*ret_hangs is false), or the child got no answer (*ret_hangs is
- * true: ERR_TIMEOUT, ERR_STUCK); finder->table is of now in the last case too, and the next call
- * tries again. Blocks for at most the bound's rest.
+ * Read the list again, resolve the path in a child if it has changed, and set finder->mount. False:
+ * the list cannot be read, or no child be run (*ret_hangs is false), or the child got no answer
+ * (*ret_hangs is true: ERR_TIMEOUT, ERR_STUCK); then finder->mount is what the list alone says, and
+ * the next call tries again. Blocks for at most the bound's rest.
+ *
+ * When the mount that was known has gone, the path lies on the mount above it: then it is missing,
+ * for a repository does not move up.
  */
 bool mount_finder_look(struct mount_finder *finder, struct proc_pool *pool,
                        const struct bound *bound, bool *ret_hangs, struct err *err) MUST_USE;
 
-/* The mount that holds the path, as of the last look; NULL when there is none. */
-const struct mount_entry *mount_finder_entry(const struct mount_finder *finder);
-
-/* The path as it was resolved last, else as it is written. */
-const char *mount_finder_real_path(const struct mount_finder *finder);
+/*
+ * The name of the mount as of the last look: the configured path, else the mount point that was
+ * found last; "" before the first. Owned by the finder.
+ */
+const char *mount_finder_name(const struct mount_finder *finder);
 
 void mount_finder_done(struct mount_finder *finder);
 
