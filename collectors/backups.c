@@ -7,6 +7,7 @@
 #include "collectors/backups.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +23,9 @@
 
 /* Listing an object store costs money and, with many files, time. */
 #define OBJECT_STORE_INTERVAL_S 300
+
+/* Reading a catalogue takes ten times its size for a moment; the heap would keep that. */
+#define LARGE_OUTPUT_BYTES ((size_t)1024 * 1024)
 
 /* One target. */
 struct backups {
@@ -310,9 +314,17 @@ static bool judge(struct backups *state, struct run *run, const struct repositor
     return true;
 }
 
+/* The last to run of a collection, when all that it needed for itself is freed. */
+static void give_back(const size_t *output_bytes)
+{
+    if (*output_bytes > LARGE_OUTPUT_BYTES)
+        malloc_trim(0);
+}
+
 static bool backups_collect(void *opaque, struct run *run, struct err *err)
 {
     struct backups *state = opaque;
+    size_t output_bytes CLEANUP(give_back) = 0;
     struct repository_env env CLEANUP(repository_env_done) = {0};
     struct proc_result result CLEANUP(proc_result_done) = {0};
     int64_t time_ms = bound_remaining_ms(&run->bound);
@@ -322,7 +334,9 @@ static bool backups_collect(void *opaque, struct run *run, struct err *err)
     if (!repository_env(state->repository, &env, err))
         return err->code == ERR_CONFIG ? says_nothing(state, run, err) : fails(state, run, err);
     find_version(state, &run->bound);
-    if (ask(state, run, &env, &result, err))
+    bool answered = ask(state, run, &env, &result, err);
+    output_bytes = result.output.length;
+    if (answered)
         return judge(state, run, &env, &result, err);
     if (pgbackrest_failure_is_repository(&result, time_ms, err))
         return says_nothing(state, run, err);
