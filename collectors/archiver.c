@@ -347,22 +347,10 @@ static void add_samples(struct sink *sink, const struct archiver_observation *se
         sink_add(sink, LSN, (double)seen->lsn, NULL);
 }
 
-/* Whether the failure tells of the server, not of us. */
-static bool is_an_outage(enum err_code code)
-{
-    static const enum err_code outages[] = {ERR_TIMEOUT, ERR_CONNECT,    ERR_DNS,     ERR_TLS,
-                                            ERR_AUTH,    ERR_PERMISSION, ERR_PROTOCOL};
-    for (size_t i = 0; i < COUNT_OF(outages); i++) {
-        if (outages[i] == code)
-            return true;
-    }
-    return false;
-}
-
 static bool cannot_ask(struct run *run, const struct err *err)
 {
     archiver_report_down(run->report, run->target->name, err);
-    if (!is_an_outage(err->code))
+    if (!pg_failure_is_outage(err->code))
         return false;
     sink_add(run->sink, POSTGRES_ERROR, 1, LABELS(err_reason(err->code)));
     return run_says_down(run, POSTGRES_UP, err);

@@ -122,7 +122,7 @@ const char *repository_env_get(const struct repository_env *env, const char *opt
  * An object store that refuses a signature echoes what was signed, once as it is and once as
  * bytes in hex with blanks between: "41 57 53".
  */
-static bool add_secret(struct repository_env *env, const char *value, struct err *err)
+bool repository_env_hide(struct repository_env *env, const char *value, struct err *err)
 {
     static const char digits[] = "0123456789abcdef";
     if (!*value || text_list_has(&env->secrets, value))
@@ -171,7 +171,7 @@ static bool add_option(struct repository_env *env, const char *prefix, const str
     join_values(list, name, &value);
     if (option.failed || value.failed)
         return err_memory(err);
-    if (repository_option_is_secret(name) && !add_secret(env, strbuf_text(&value), err))
+    if (repository_option_is_secret(name) && !repository_env_hide(env, strbuf_text(&value), err))
         return false;
     return repository_env_set(env, strbuf_text(&option), strbuf_text(&value), err);
 }
@@ -250,6 +250,17 @@ static bool read_bytes(int fd, struct strbuf *into, struct err *err)
             break;
         into->length += (size_t)count;
     }
+    into->data[into->length] = '\0';
+    return true;
+}
+
+bool repository_read_file(const char *path, struct strbuf *ret, bool *ret_exposed, struct err *err)
+{
+    int fd CLEANUP(close_fd) = -1;
+    struct stat status = {0};
+    if (!open_credentials(path, &fd, &status, err) || !read_bytes(fd, ret, err))
+        return false;
+    *ret_exposed = status.st_mode & S_IROTH;
     return true;
 }
 
@@ -258,14 +269,9 @@ static bool read_credentials(const char *configured, struct credentials *ret, bo
 {
     struct strbuf path CLEANUP(strbuf_done) = {0};
     struct strbuf text CLEANUP(wipe) = {0};
-    int fd CLEANUP(close_fd) = -1;
-    struct stat status = {0};
-    if (!find_credentials(configured, &path, err) ||
-        !open_credentials(strbuf_text(&path), &fd, &status, err) || !read_bytes(fd, &text, err) ||
-        !credentials_parse(text.data, text.length, ret, err))
-        return false;
-    *ret_exposed = status.st_mode & S_IROTH;
-    return true;
+    return find_credentials(configured, &path, err) &&
+           repository_read_file(strbuf_text(&path), &text, ret_exposed, err) &&
+           credentials_parse(text.data, text.length, ret, err);
 }
 
 static bool missing_name(const struct credentials *credentials, const struct text_pair *mapped,
@@ -293,7 +299,8 @@ static bool add_credential(struct repository_env *env, const char *prefix,
     strbuf_puts(&option, mapped->name);
     if (option.failed)
         return err_memory(err);
-    return add_secret(env, value, err) && repository_env_set(env, strbuf_text(&option), value, err);
+    return repository_env_hide(env, value, err) &&
+           repository_env_set(env, strbuf_text(&option), value, err);
 }
 
 static bool map_credentials(struct repository_env *env, const char *prefix,

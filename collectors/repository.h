@@ -51,6 +51,18 @@ const char *repository_env_get(const struct repository_env *env, const char *opt
 /* Append text with each secret replaced by "***": for messages that pgbackrest echoes keys in. */
 void repository_redact(const struct repository_env *env, const char *text, struct strbuf *out);
 
+/* One more text that must never be shown. ERR_MEMORY. */
+bool repository_env_hide(struct repository_env *env, const char *value, struct err *err) MUST_USE;
+
+/*
+ * Read a regular file of at most 64 KiB that may hold secrets; what is longer is cut there. The
+ * caller overwrites *ret, which must be empty. *ret_exposed: every user of this host may read it.
+ * ERR_CONFIG tells what is wrong with the file without naming it; ERR_SYSTEM what is wrong with
+ * this host; ERR_MEMORY. Never waits for a FIFO or a device.
+ */
+bool repository_read_file(const char *path, struct strbuf *ret, bool *ret_exposed,
+                          struct err *err) MUST_USE;
+
 /* Whether the value of an option ("s3-key-secret", "cipher-pass") must never be shown. */
 bool repository_option_is_secret(const char *option);
 

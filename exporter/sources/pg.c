@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <libpq-fe.h>
 
@@ -217,6 +218,27 @@ void pg_closep(struct pg **pg)
 int pg_server_version(const struct pg *pg)
 {
     return pg->server_version;
+}
+
+pid_t pg_server_process(const struct pg *pg)
+{
+    struct ucred peer = {0};
+    socklen_t size = sizeof peer;
+    if (!pg->connection ||
+        getsockopt(PQsocket(pg->connection), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return 0;
+    return peer.pid;
+}
+
+bool pg_failure_is_outage(enum err_code code)
+{
+    static const enum err_code outages[] = {ERR_TIMEOUT, ERR_CONNECT,    ERR_DNS,     ERR_TLS,
+                                            ERR_AUTH,    ERR_PERMISSION, ERR_PROTOCOL};
+    for (size_t i = 0; i < COUNT_OF(outages); i++) {
+        if (outages[i] == code)
+            return true;
+    }
+    return false;
 }
 
 void pg_rows_free(struct pg_rows *rows)

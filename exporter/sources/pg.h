@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "exporter/base/attrs.h"
 #include "exporter/base/clock.h"
@@ -57,6 +58,17 @@ bool pg_query(struct pg *pg, const char *statement, const struct bound *bound, s
 
 /* PQserverVersion() of the last connection (170002 for 17.2), 0 before the first. */
 int pg_server_version(const struct pg *pg);
+
+/*
+ * The process that listens on the local socket of the connection kept now (SO_PEERCRED, unix(7)):
+ * the postmaster, or a pooler before it. 0 when there is no connection, when it is none by a local
+ * socket, and when that process is in a PID namespace that cannot be seen from here.
+ */
+pid_t pg_server_process(const struct pg *pg);
+
+/* Whether the failure of a query tells of the server, not of us: then it is down, refuses or hangs.
+ */
+bool pg_failure_is_outage(enum err_code code);
 
 void pg_rows_free(struct pg_rows *rows);
 void pg_rows_freep(struct pg_rows **rows);

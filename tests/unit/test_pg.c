@@ -650,3 +650,23 @@ Test(pg_server, notices_do_not_reach_stderr)
     cr_assert_eq(ftell(captured), 0);
     fclose(captured);
 }
+
+Test(pg, names_the_postmaster_behind_a_local_socket)
+{
+    struct private_postgres server;
+    private_postgres_start(&server, NULL);
+    struct pg *pg CLEANUP(pg_closep) = open_pg(server.conninfo);
+    cr_assert_eq(pg_server_process(pg), 0, "before the first connection");
+    pg_rows_free(query(pg, "SELECT 1"));
+    cr_assert_eq(pg_server_process(pg), server.pid);
+    private_postgres_done(&server);
+}
+
+Test(pg, tells_an_outage_from_a_failure_of_ours)
+{
+    cr_assert(pg_failure_is_outage(ERR_CONNECT));
+    cr_assert(pg_failure_is_outage(ERR_PERMISSION));
+    cr_assert(!pg_failure_is_outage(ERR_MEMORY));
+    cr_assert(!pg_failure_is_outage(ERR_QUERY));
+    cr_assert(!pg_failure_is_outage(ERR_STOPPED));
+}
