@@ -18,11 +18,15 @@
 #include "collectors/backups_report.h"
 #include "collectors/model/reason.h"
 #include "collectors/pgbackrest.h"
+#include "collectors/repository_mount.h"
 #include "collectors/repository_target.h"
 #include "exporter/schedule/collector.h"
 
 /* Listing an object store costs money and, with many files, time. */
 #define OBJECT_STORE_INTERVAL_S 300
+
+/* Most of our time that finding the mount may take: without it only a label is missing. */
+#define MOUNT_MS 2000
 
 /* Reading a catalogue takes ten times its size for a moment; the heap would keep that. */
 #define LARGE_OUTPUT_BYTES ((size_t)1024 * 1024)
@@ -34,7 +38,8 @@ struct backups {
     const struct stanza_repository *repository; /* of the settings */
     bool per_backup;
     char *key;
-    char *version; /* of the program as it was at version_of; NULL: not known */
+    struct mount_finder finder; /* without a path for a repository elsewhere */
+    char *version;              /* of the program as it was at version_of; NULL: not known */
     struct stat version_of;
     struct info *catalogue; /* as it was last read */
     double catalogue_at;
@@ -109,6 +114,7 @@ static void backups_close(void *opaque)
     if (!state)
         return;
     info_unref(state->catalogue);
+    mount_finder_done(&state->finder);
     free(state->version);
     free(state->key);
     free(state);
@@ -124,6 +130,8 @@ static bool backups_open(const struct environment *environment, const struct tar
     state->program = environment->settings->pgbackrest.command;
     state->per_backup = environment->settings->per_backup;
     state->repository = target->spec;
+    state->finder.path = repository_mount_path(state->repository);
+    state->finder.configured = repository_mount_is_configured(state->repository);
     state->key = strdup(target->name);
     if (!state->key) {
         backups_close(state);
@@ -209,6 +217,31 @@ static void find_version(struct backups *state, const struct bound *bound)
     state->version_of = now;
 }
 
+/* The name of the mount that holds it; "" for a repository elsewhere. */
+static const char *find_mount(struct backups *state, const struct run *run)
+{
+    struct err ignored; /* the mount collector tells */
+    bool hangs;
+    struct bound bound = run->bound;
+    struct bound most = bound_after(MOUNT_MS, -1);
+    if (!state->finder.path)
+        return "";
+    if (most.deadline_ms < bound.deadline_ms)
+        bound.deadline_ms = most.deadline_ms;
+    bool found = mount_finder_look(&state->finder, state->pool, &bound, &hangs, &ignored);
+    (void)found; /* what is known without it is good enough for a name */
+    return mount_finder_name(&state->finder);
+}
+
+/*
+ * What a child may get stuck on: the mount, if there is one, so that neither it nor a look at that
+ * mount is started while one of the two cannot be ended.
+ */
+static const char *stuck_key(const struct backups *state)
+{
+    return state->finder.mount ? state->finder.mount->path : state->key;
+}
+
 /* The output of `pgbackrest info`. */
 static bool ask(const struct backups *state, const struct run *run, struct repository_env *env,
                 struct proc_result *result, struct err *err)
@@ -220,7 +253,7 @@ static bool ask(const struct backups *state, const struct run *run, struct repos
         .repository = state->repository,
         .env = env,
         .arguments = arguments,
-        .key = state->key,
+        .key = stuck_key(state),
     };
     return pgbackrest_prepare(env, bound_remaining_ms(&run->bound), err) &&
            pgbackrest_run(&call, &run->bound, result, err);
@@ -327,10 +360,10 @@ static bool backups_collect(void *opaque, struct run *run, struct err *err)
     size_t output_bytes CLEANUP(give_back) = 0;
     struct repository_env env CLEANUP(repository_env_done) = {0};
     struct proc_result result CLEANUP(proc_result_done) = {0};
-    int64_t time_ms = bound_remaining_ms(&run->bound);
 
     state->asked_at = clock_wall_seconds();
-    backups_metrics_add_configured(run->sink, state->repository);
+    backups_metrics_add_configured(run->sink, state->repository, find_mount(state, run));
+    int64_t time_ms = bound_remaining_ms(&run->bound);
     if (!repository_env(state->repository, &env, err))
         return err->code == ERR_CONFIG ? says_nothing(state, run, err) : fails(state, run, err);
     find_version(state, &run->bound);

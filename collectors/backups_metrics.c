@@ -261,10 +261,10 @@ static void add_objectives(struct sink *sink, const struct objectives *promised)
     add_objective(sink, BACKUPS_METRIC_RESTORE_TIME_OBJECTIVE, promised->restore_time, NULL);
 }
 
-void backups_metrics_add_configured(struct sink *sink, const struct stanza_repository *repository)
+void backups_metrics_add_configured(struct sink *sink, const struct stanza_repository *repository,
+                                    const char *mount)
 {
     const struct repository_settings *own = repository->settings;
-    const char *mount = own && own->mount_path ? own->mount_path : "";
     sink_add(sink, BACKUPS_METRIC_REPO_INFO, 1,
              LABELS(repository->name, repository->storage, repository->cipher, mount));
     const char *retention = pair_list_get(&repository->options, "retention-full");

@@ -46,8 +46,12 @@ enum backups_metric {
 
 extern const struct metric_desc backups_metrics[BACKUPS_METRIC_COUNT];
 
-/* What is known of a repository without asking: its name, its kind, what is promised of it. */
-void backups_metrics_add_configured(struct sink *sink, const struct stanza_repository *repository);
+/*
+ * What is known of a repository without asking: its name, its kind, its mount ("" for none), what
+ * is promised of it.
+ */
+void backups_metrics_add_configured(struct sink *sink, const struct stanza_repository *repository,
+                                    const char *mount);
 
 /* What a repository that could be read holds; what is not known is left out. */
 void backups_metrics_add_summary(struct sink *sink, const struct backup_summary *summary);

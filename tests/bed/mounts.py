@@ -28,8 +28,8 @@ CONFIGURATION = """\
 postgres: []
 pgbackrest: {{config: {root}/pgbackrest.conf}}
 repositories: [{{key: 1, name: nas{mount}}}]
-intervals: {{mount: 1s}}
-timeouts: {{mount: 1s}}
+intervals: {{mount: 1s, backups: 1s}}
+timeouts: {{mount: 1s, backups: 5s}}
 """
 
 
@@ -90,10 +90,9 @@ class MountSpace:
         (self.root / "pgbackrest.conf").write_text(conf)
         (self.root / "exporter.yml").write_text(CONFIGURATION.format(root=self.root, mount=mount_option))
 
-    def start_exporter(self):
-        """Returns when /metrics answers. It watches mounts and nothing else."""
-        others = ["archiver", "backups", "verdict"]
-        argv = [self.program, f"--config.file={self.root}/exporter.yml", *[f"--no-collector.{name}" for name in others]]
+    def start_exporter(self, flags=("--no-collector.backups", "--no-collector.verdict")):
+        """Returns when /metrics answers."""
+        argv = [self.program, f"--config.file={self.root}/exporter.yml", *flags]
         self.exporter = self._start(self._inside([*argv, f"--web.listen-address=127.0.0.1:{self.port}"]))
         wait_until(lambda: answers_ok(self.port, "/metrics") or self.exporter.poll() is not None, 10, self.log_tail())
 

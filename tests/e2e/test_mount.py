@@ -1,5 +1,4 @@
 """The mounts of the repositories: real ones, in a namespace of each test's own."""
-import json
 import os
 import signal
 import time
@@ -8,7 +7,7 @@ import pytest
 
 import mounts
 from conftest import PROGRAM, Metrics
-from process import BedError, free_port, wait_until
+from process import BedError, command_line, free_port, wait_until
 from web import get
 
 pytestmark = pytest.mark.skipif(mounts.reason_against() is not None, reason=str(mounts.reason_against()))
@@ -40,14 +39,15 @@ class Watched(mounts.MountSpace):
     def reasons(self):
         return [has["reason"] for has, _ in self.metrics().get("pgbackup_mount_error", []) if has["path"] == self.path]
 
-    def watch(self, path, repository=None, **configuration):
-        """Start an exporter for a repository below this path."""
+    def watch(self, path, repository=None, flags=None, **configuration):
+        """Start an exporter for a repository below this path; without flags it watches mounts only."""
         self.path = str(path)
         self.configure(repository or f"{path}/repo", **configuration)
-        self.start_exporter()
+        self.start_exporter(**({} if flags is None else {"flags": flags}))
 
-    def page(self):
-        return json.dumps(json.loads(get(self.port, "/api/v1/status").text))
+    def repository_mount(self):
+        """The mount that the repository is said to lie on."""
+        return [labels["mount"] for labels, _ in self.metrics().get("pgbackrest_repo_info", [])]
 
 
 @pytest.fixture
@@ -159,6 +159,18 @@ class TestMount:
         space.wait_for("responding", 1)
         assert space.mount_value("info", source=name) == 1
 
+    def test_has_the_name_by_which_its_repository_knows_it_even_when_it_is_gone(self, space):
+        path = space.folder()
+        space.tmpfs(path)
+        (space.root / "link").symlink_to(path)
+        space.watch(path, repository=f"{space.root}/link/repo", flags=())
+        space.wait_for("responding", 1)
+        wait_until(lambda: space.repository_mount() == [str(path)], 15, "the repository names another mount")
+        space.run("umount", path)
+        space.wait_for("mounted", 0)
+        time.sleep(2.5)
+        assert space.repository_mount() == [str(path)]
+
     def test_keeps_all_it_has_through_a_reload(self, space, nas):
         space.run("umount", nas)
         space.wait_for("mounted", 0)
@@ -225,6 +237,23 @@ class TestHangingMount:
         time.sleep(2.5)
         assert space.probes() == kept
         assert space.mount_value("stuck_seconds") > before
+        space.order("")
+        wait_for_recovery(space)
+
+    def test_lets_no_pgbackrest_be_started(self, space):
+        path = space.folder()
+        space.fuse(path)
+        space.watch(path, flags=())
+        space.wait_for("responding", 1)
+        space.order("hang")
+        refused = lambda: space.metrics().values("pgbackrest_repo_error", reason="stuck") == [1]
+        wait_until(refused, 20, "pgbackrest is still started")
+        # One of them may have been on its way.
+        assert 1 <= space.metrics().value("pgbackup_stuck_children") <= 2
+        kept = space.probes()
+        until = time.monotonic() + 2.5
+        while time.monotonic() < until:
+            assert not [pid for pid in space.probes() if pid not in kept and "info" in command_line(pid)]
         space.order("")
         wait_for_recovery(space)
 

@@ -265,6 +265,24 @@ static void answer(const struct place *place, const char *code, const char *back
 
 /* ---- targets ---- */
 
+Test(backups, a_repository_without_mount_path_names_the_mount_that_holds_it)
+{
+    struct place place;
+    place_init(&place, 1, "posix");
+    place.own.mount_path = NULL;
+    option(&place.repository.options, "path", "/proc/self/no-such-folder");
+    replay(&place, "2.60.0/both.json");
+    place_open(&place);
+    struct outcome outcome = collect(&place, 10000);
+    cr_assert(outcome.succeeded, "%s", outcome.err.text);
+    expect_sample(&outcome,
+                  "pgbackrest_repo_info{" REPO1
+                  ",name=\"nas\",storage=\"posix\",cipher=\"none\",mount=\"/proc\"}",
+                  1);
+    outcome_done(&outcome);
+    place_done(&place);
+}
+
 Test(backups, each_repository_of_each_stanza_is_a_target)
 {
     struct place place;
