@@ -324,12 +324,11 @@ static void read_result(struct transfer *transfer, bool whole)
     read_expiry(easy, result);
 }
 
+/* libcurl tells when it connected only with the end of the handshake. */
 static const char *missing_step(CURL *easy)
 {
-    if (seconds_at(easy, CURLINFO_CONNECT_TIME_T) <= 0)
-        return "no connection";
     if (seconds_at(easy, CURLINFO_APPCONNECT_TIME_T) <= 0)
-        return "no end of the TLS handshake";
+        return "no connection or no end of its TLS handshake";
     return seconds_at(easy, CURLINFO_STARTTRANSFER_TIME_T) <= 0 ? "no answer"
                                                                 : "no end of the answer";
 }
