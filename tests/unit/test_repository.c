@@ -341,3 +341,15 @@ Test(repository, releasing_twice_is_harmless)
     repository_env_done(&env);
     place_done(&place);
 }
+
+Test(repository, an_option_is_found_by_its_whole_name)
+{
+    struct repository_env env = {0};
+    struct err err;
+    cr_assert(repository_env_set(&env, "repo2-s3-key-secret", "b", &err));
+    cr_expect_null(repository_env_get(&env, "repo2-s3-key"));
+    cr_assert(repository_env_set(&env, "repo2-s3-key", "a=1", &err));
+    cr_expect_str_eq(repository_env_get(&env, "repo2-s3-key"), "a=1");
+    cr_expect_str_eq(repository_env_get(&env, "repo2-s3-key-secret"), "b");
+    repository_env_done(&env);
+}
