@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -436,6 +437,58 @@ Test(mount, a_mount_that_hangs_does_not_respond_until_it_answers_again)
     order(&place, "");
     expect_works(&place, place.mount);
     cr_expect_eq(proc_pool_stuck(place.environment.pool), 0);
+    place_done(&place);
+}
+
+Test(mount, a_second_outage_is_timed_from_its_own_begin)
+{
+    struct place place;
+    place_init(&place);
+    mount_nas(&place, NULL);
+    configure(&place, place.mount, NULL);
+    open_only_target(&place);
+    order(&place, "hangs");
+    struct outcome first = collect_within(&place, 400);
+    outcome_done(&first);
+    order(&place, "");
+    expect_works(&place, place.mount);
+    order(&place, "hangs");
+    int64_t begun_ms = clock_monotonic_ms();
+    struct outcome second = collect_within(&place, 400);
+    double most_s = (double)(clock_monotonic_ms() - begun_ms) / 1000;
+    const struct sample *stuck = find(&second, "stuck_seconds", place.mount, "");
+    cr_assert(stuck && stuck->value > 0);
+    cr_expect_leq(stuck->value, most_s);
+    outcome_done(&second);
+    place_done(&place);
+}
+
+/* Who looks at it would wait for a daemon that is not there. */
+Test(mount, what_is_mounted_on_access_is_not_touched)
+{
+    struct place place;
+    struct strbuf options = {0};
+    int ends[2];
+    place_init(&place);
+    cr_assert_eq(pipe(ends), 0);
+    strbuf_printf(&options, "fd=%d,pgrp=%d,minproto=5,maxproto=5,direct", ends[1], getpgrp());
+    if (mount("trigger", place.mount, "autofs", 0, strbuf_text(&options)) < 0)
+        cr_skip_test("this kernel has no autofs");
+    option(&place, "path", place.path);
+    open_only_target(&place);
+    struct outcome outcome = collect_within(&place, 2000);
+    cr_assert(outcome.succeeded, "%s", outcome.err.text);
+    cr_expect_not(outcome.run.down);
+    expect(&outcome, "mounted", place.mount, 0);
+    cr_expect(find(&outcome, "info", place.mount, ",filesystem=\"autofs\",source=\"trigger\""));
+    cr_expect_null(find(&outcome, "responding", place.mount, ""));
+    cr_expect_eq(report_worst(outcome.report->root), GRADE_UNKNOWN);
+    struct pollfd asked = {.fd = ends[0], .events = POLLIN};
+    cr_expect_eq(poll(&asked, 1, 0), 0, "the kernel was asked to mount");
+    outcome_done(&outcome);
+    mount_nas(&place, NULL);
+    expect_works(&place, place.mount);
+    strbuf_done(&options);
     place_done(&place);
 }
 
