@@ -116,6 +116,17 @@ bool timeline_parse(uint32_t id, const char *text, size_t length, struct timelin
     return true;
 }
 
+bool timeline_copy(const struct timeline *timeline, struct timeline *ret, struct err *err)
+{
+    struct timeline_switch *ancestors = calloc(timeline->count + 1, sizeof *ancestors);
+    if (!ancestors)
+        return err_memory(err);
+    if (timeline->count > 0)
+        memcpy(ancestors, timeline->ancestors, timeline->count * sizeof *ancestors);
+    *ret = (struct timeline){timeline->id, ancestors, timeline->count};
+    return true;
+}
+
 void timeline_done(struct timeline *timeline)
 {
     free(timeline->ancestors);

@@ -39,6 +39,7 @@ bool timeline_history_name(const char *name, uint32_t *ret) MUST_USE;
  */
 bool timeline_parse(uint32_t id, const char *text, size_t length, struct timeline *ret,
                     struct err *err) MUST_USE;
+bool timeline_copy(const struct timeline *timeline, struct timeline *ret, struct err *err) MUST_USE;
 void timeline_done(struct timeline *timeline);
 
 /*

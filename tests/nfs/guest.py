@@ -149,6 +149,15 @@ class Exporter:
             time.sleep(0.1)
         return None
 
+    def wait_steady(self, series, value, seconds):
+        """Wait until it has had the value for so long: a soft mount errs once more as it recovers."""
+        begun = time.monotonic()
+        while time.monotonic() - begun < seconds:
+            if self.value(series) != value:
+                self.wait_until(series, value, 60)
+                begun = time.monotonic()
+            time.sleep(0.2)
+
     def latencies(self, count):
         """Milliseconds of so many scrapes over one connection, sorted."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -210,7 +219,7 @@ def watch(scenario):
     outcome["stop_s"] = stop_in_the_middle(scenario)
     end_outage(scenario)
     outcome["seen_recovered_s"] = exporter.wait_until(RESPONDING, 1, scenario["recover"])
-    time.sleep(3)
+    exporter.wait_steady(RESPONDING, 1, 5)
     outcome["recovered"] = snapshot(exporter, scenario["scrapes"])
     outcome["final_stop_s"] = exporter.stop_seconds()
     outcome["log"] = Path(exporter.log.name).read_text(errors="replace")

@@ -1,4 +1,4 @@
-#include "collectors/model/restore.h"
+#include "collectors/restore.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -54,7 +54,7 @@ static void store(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but
             (struct repo_file){.name = strbuf_text(name), .size = 1, .time = 1000 + (int64_t)i};
     }
     strbuf_printf(&folder_name, "%08X%08X", timeline, 0);
-    cr_assert(wal_folder_read(strbuf_text(&folder_name), &listing, &folder, &err));
+    cr_assert(wal_folder_read(strbuf_text(&folder_name), &listing, 1, &folder, &err));
     cr_assert(wal_archive_put(&archive, folder, &err));
     for (size_t i = 0; i < listing.count; i++)
         strbuf_done(&names[i]);
@@ -173,7 +173,7 @@ Test(restore, what_archive_retention_took_between_old_backups_is_no_gap)
                       "0000000100000000000000%s-a1eb0ce668d587215d549943beb2f4bbe19e96f8", kept[i]);
         files[i] = (struct repo_file){.name = strbuf_text(&names[i]), .size = 1, .time = 9999};
     }
-    cr_assert(wal_folder_read("0000000100000000", &listing, &folder, &err));
+    cr_assert(wal_folder_read("0000000100000000", &listing, 1, &folder, &err));
     cr_assert(wal_archive_put(&archive, folder, &err));
     input.keeps_all_wal = false;
     cr_expect_eq(restore_summarise(&input).missing_older, 0);

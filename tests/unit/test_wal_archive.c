@@ -1,4 +1,4 @@
-#include "collectors/model/wal_archive.h"
+#include "collectors/wal_archive.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static void put_files(const char *folder_name, const struct repo_file *files, si
 {
     struct repo_listing listing = {.files = (struct repo_file *)(uintptr_t)files, .count = count};
     struct wal_folder *folder = NULL;
-    cr_assert(wal_folder_read(folder_name, &listing, &folder, &err), "%s", err.text);
+    cr_assert(wal_folder_read(folder_name, &listing, 1, &folder, &err), "%s", err.text);
     cr_assert(wal_archive_put(&archive, folder, &err));
 }
 
@@ -244,6 +244,6 @@ Test(wal_archive, a_listing_of_no_folder_is_refused)
 {
     struct repo_listing listing = {0};
     struct wal_folder *folder = NULL;
-    cr_expect_not(wal_folder_read("15-1", &listing, &folder, &err));
+    cr_expect_not(wal_folder_read("15-1", &listing, 1, &folder, &err));
     cr_expect_eq(err.code, ERR_PROTOCOL);
 }

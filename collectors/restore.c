@@ -1,4 +1,4 @@
-#include "collectors/model/restore.h"
+#include "collectors/restore.h"
 
 #include <string.h>
 

@@ -5,15 +5,15 @@
  * every backup it builds on, and its WAL from archive-start to archive-stop. Only a real restore
  * proves it. Pure; the evidence for each rule was seen on real repositories.
  */
-#ifndef COLLECTORS_MODEL_RESTORE_H
-#define COLLECTORS_MODEL_RESTORE_H
+#ifndef COLLECTORS_RESTORE_H
+#define COLLECTORS_RESTORE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "collectors/model/timeline.h"
-#include "collectors/model/wal_archive.h"
+#include "collectors/wal_archive.h"
 #include "collectors/parse/info.h"
 #include "exporter/config/lists.h"
 
@@ -28,7 +28,8 @@ enum folder_state {
 struct backup_folder {
     const char *label;
     enum folder_state state;
-    bool archive_copy; /* the backup carries the WAL it needs (option-archive-copy) */
+    bool archive_copy;  /* the backup carries the WAL it needs (option-archive-copy) */
+    int64_t changed_at; /* when a file right in it was last written, s since 1970; 0: not known */
 };
 
 /* All that is known of one repository. Nothing is owned. */

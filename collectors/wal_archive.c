@@ -1,4 +1,4 @@
-#include "collectors/model/wal_archive.h"
+#include "collectors/wal_archive.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@ static const char capitals[] = "0123456789ABCDEF";
 struct wal_folder {
     atomic_uint references;
     uint32_t timeline, log;
+    double listed_at;
     uint32_t present;
     uint32_t size;
     uint32_t times[]; /* [size], by the last digits of the name; or WAL_MISSING, WAL_EMPTY,
@@ -106,8 +107,8 @@ static uint32_t measure(const struct wal_folder *folder, const struct repo_listi
     return size;
 }
 
-bool wal_folder_read(const char *name, const struct repo_listing *listing, struct wal_folder **ret,
-                     struct err *err)
+bool wal_folder_read(const char *name, const struct repo_listing *listing, double listed_at,
+                     struct wal_folder **ret, struct err *err)
 {
     struct wal_folder head = {0};
     if (!wal_folder_name(name, &head.timeline, &head.log))
@@ -120,6 +121,7 @@ bool wal_folder_read(const char *name, const struct repo_listing *listing, struc
     folder->timeline = head.timeline;
     folder->log = head.log;
     folder->size = head.size;
+    folder->listed_at = listed_at;
     for (size_t i = 0; i < listing->count; i++)
         add_file(folder, &listing->files[i]);
     *ret = folder;
@@ -151,6 +153,11 @@ uint32_t wal_folder_timeline(const struct wal_folder *folder)
 uint32_t wal_folder_log(const struct wal_folder *folder)
 {
     return folder->log;
+}
+
+double wal_folder_listed_at(const struct wal_folder *folder)
+{
+    return folder->listed_at;
 }
 
 bool wal_folder_has_hole(const struct wal_folder *folder)

@@ -5,8 +5,8 @@
  * its name with a checksum and a compression suffix. A folder is immutable once it was read and is
  * shared by reference, so that a copy of an archive costs a pointer for each.
  */
-#ifndef COLLECTORS_MODEL_WAL_ARCHIVE_H
-#define COLLECTORS_MODEL_WAL_ARCHIVE_H
+#ifndef COLLECTORS_WAL_ARCHIVE_H
+#define COLLECTORS_WAL_ARCHIVE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,10 +31,11 @@ struct wal_folder; /* shared and counted, safe from any thread */
 /*
  * Read the listing of the folder of that name ("000000010000000A": timeline 1, log 10). Whole
  * segments count; .partial and .backup files, what a push has not finished (*.pgbackrest.tmp) and
- * foreign files do not. ERR_PROTOCOL: no name of a folder; ERR_MEMORY. One reference.
+ * foreign files do not. listed_at: when, s since 1970. ERR_PROTOCOL: no name of a folder;
+ * ERR_MEMORY. One reference.
  */
-bool wal_folder_read(const char *name, const struct repo_listing *listing, struct wal_folder **ret,
-                     struct err *err) MUST_USE;
+bool wal_folder_read(const char *name, const struct repo_listing *listing, double listed_at,
+                     struct wal_folder **ret, struct err *err) MUST_USE;
 struct wal_folder *wal_folder_ref(struct wal_folder *folder);
 void wal_folder_unref(struct wal_folder *folder); /* takes NULL */
 void wal_folder_unrefp(struct wal_folder **folder);
@@ -44,6 +45,8 @@ bool wal_folder_name(const char *name, uint32_t *ret_timeline, uint32_t *ret_log
 
 uint32_t wal_folder_timeline(const struct wal_folder *folder);
 uint32_t wal_folder_log(const struct wal_folder *folder);
+
+double wal_folder_listed_at(const struct wal_folder *folder);
 
 /* Whether a segment between the first and the last one that it holds is missing. */
 bool wal_folder_has_hole(const struct wal_folder *folder);
