@@ -42,6 +42,7 @@ class Postgres:
         self.archive_command = archive_command
         self.archive_timeout_s = archive_timeout_s
         self.programs = program_folder()
+        self.environment = {}  # more that it starts with, and archive_command after it
         self.process = Process(place, name, STOP_STEPS)
 
     @property
@@ -65,7 +66,7 @@ class Postgres:
             file.write(settings)
 
     def start(self):
-        self.process.start([self.programs / "postgres", "-D", self.data])
+        self.process.start([self.programs / "postgres", "-D", self.data], self.environment)
         self.process.wait_ready(self.accepts_connections, 60)
 
     def accepts_connections(self):

@@ -651,15 +651,12 @@ Test(pg_server, notices_do_not_reach_stderr)
     fclose(captured);
 }
 
-Test(pg, names_the_postmaster_behind_a_local_socket)
+Test(pg_server, the_postmaster_listens_on_a_local_socket)
 {
-    struct private_postgres server;
-    private_postgres_start(&server, NULL);
     struct pg *pg CLEANUP(pg_closep) = open_pg(server.conninfo);
     cr_assert_eq(pg_server_process(pg), 0, "before the first connection");
     pg_rows_free(query(pg, "SELECT 1"));
     cr_assert_eq(pg_server_process(pg), server.pid);
-    private_postgres_done(&server);
 }
 
 Test(pg, tells_an_outage_from_a_failure_of_ours)
