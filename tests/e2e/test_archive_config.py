@@ -14,6 +14,10 @@ def becomes(value):
     return lambda metrics: metrics.value(VALID) == value
 
 
+def looked(metrics):
+    return metrics.value("pgbackup_collector_success", collector="archive_config") == 1
+
+
 def failures(bed):
     return int(bed.postgres.sql("SELECT failed_count FROM pg_stat_archiver"))
 
@@ -96,14 +100,15 @@ def test_a_file_may_stand_for_the_servers_environment(bed, start_exporter):
 @pytest.fixture
 def wrapper(bed):
     """archive_command is a script that calls pgbackrest."""
-    script = bed.place.write("archive.sh", f"#!/bin/sh\nexec {bed.postgres.archive_command.replace('%p', '$1')}\n", 0o755)
+    call = bed.postgres.archive_command.replace("%p", '"$1"')
+    script = bed.place.write("archive.sh", f"#!/bin/sh\nexec {call}\n", 0o755)
     bed.postgres.set("archive_command", f"{script} %p")
     yield script
     bed.postgres.reset("archive_command")
 
 
 def test_a_wrapper_is_not_judged(exporter, wrapper):
-    metrics = exporter.wait_for(lambda m: VALID not in m and m.value("pgbackup_collector_success", collector="archive_config"), 15)
+    metrics = exporter.wait_for(lambda m: looked(m) and VALID not in m, 15)
     assert ERROR not in metrics
     wait_until(lambda: f"is a call of {wrapper.name}, not of pgbackrest" in exporter.get("/").text, 15, "the page")
 
@@ -114,4 +119,4 @@ def test_a_server_that_is_down_is_no_invalid_configuration(own_bed, start_export
     own_bed.postgres.stop()
     metrics = exporter.wait_for(lambda m: m.value("pgbackup_postgres_up") == 0 and VALID not in m, 15)
     assert ERROR not in metrics
-    assert metrics.value("pgbackup_collector_success", collector="archive_config") == 1
+    assert looked(metrics)
