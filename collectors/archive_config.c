@@ -379,7 +379,7 @@ static bool try_command(const struct archive_config *config, const struct attemp
                 "%s asked for no WAL segment: it is another program than it seems", view->program);
         return true;
     }
-    if (err->code != ERR_EXIT || !result.exited || result.interrupted)
+    if (err->code != ERR_EXIT || !result.exited)
         return err_prefix(err, "archive-push without a WAL segment");
     take_messages(attempt, &result, &view->messages);
     return view->messages.failed ? err_memory(err) : judge_status(result.exit_status, view);

@@ -391,6 +391,17 @@ Test(archive_config, says_nothing_of_a_program_outside_the_servers_path)
     assert_no_sample(&outcome, "pgbackrest is not found in the PATH of the server");
 }
 
+Test(archive_config, finds_no_program_in_a_folder_relative_to_the_server)
+{
+    struct outcome outcome CLEANUP(outcome_done);
+    install("exit 43");
+    setenv("PATH", ".:/nowhere", 1);
+    start("pgbackrest archive-push %p", NULL);
+    cr_assert_eq(chdir(place.directory), 0);
+    collect(&outcome);
+    assert_no_sample(&outcome, "pgbackrest is not found in the PATH of the server");
+}
+
 Test(archive_config, says_nothing_of_a_program_that_does_not_miss_the_segment)
 {
     struct outcome outcome CLEANUP(outcome_done);
@@ -502,6 +513,17 @@ Test(archive_config, a_program_that_hangs_is_no_refusal)
 {
     struct outcome outcome CLEANUP(outcome_done);
     install("exec sleep 600");
+    start_plain();
+    collect_for(2000, &outcome);
+    cr_assert(!outcome.succeeded);
+    cr_assert_eq(outcome.err.code, ERR_TIMEOUT, "%s", outcome.err.text);
+    cr_assert(isnan(outcome.valid));
+}
+
+Test(archive_config, a_program_that_we_end_is_no_refusal_whatever_its_status)
+{
+    struct outcome outcome CLEANUP(outcome_done);
+    install("trap 'exit 37' TERM; sleep 600 & wait");
     start_plain();
     collect_for(2000, &outcome);
     cr_assert(!outcome.succeeded);
