@@ -41,6 +41,7 @@ struct worker {
     void *state;
     bool opened;
     unsigned failures_in_a_row;
+    bool slow; /* its last run took longer than the interval */
     unsigned random;
 
     /* Guarded by poller->lock. */
@@ -310,10 +311,13 @@ static void finish(struct worker *worker, struct attempt *attempt)
                          TEXT("target", worker->target.name)));
 }
 
-static void warn_when_slow(const struct worker *worker, int64_t started_ms)
+/* Once when runs begin to take longer than the interval, and again only after one was in time. */
+static void warn_when_slow(struct worker *worker, int64_t started_ms)
 {
     double took_s = (double)(clock_monotonic_ms() - started_ms) / 1000;
-    if (took_s > interval_s(worker))
+    bool was_slow = worker->slow;
+    worker->slow = took_s > interval_s(worker);
+    if (worker->slow && !was_slow)
         log_warn("a collection outlasts its interval",
                  FIELDS(TEXT("collector", worker->collector->name),
                         TEXT("target", worker->target.name), NUMBER("seconds", took_s),

@@ -144,6 +144,59 @@ Test(poller, failures_are_tried_less_and_less_often)
     stop();
 }
 
+/* Warnings go here, not to the terminal; a slow run is one of more than 250 ms. */
+static FILE *watch_a_slow_collector(void)
+{
+    static struct collector slow;
+    FILE *captured = tmpfile();
+    cr_assert(captured);
+    dup2(fileno(captured), STDERR_FILENO);
+    log_configure(LOG_LEVEL_WARN, LOG_FORMAT_LOGFMT);
+    slow = fake_collector;
+    slow.interval_s = 0.25;
+    slow.timeout_s = 0.3;
+    fake_control.behaviour = FAKE_HANGS;
+    apply(&slow, fake_targets("main", ""));
+    return captured;
+}
+
+static void wait_for_failures(uint64_t count)
+{
+    while (status_of_first().failures < count) /* the suite's timeout ends it otherwise */
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+}
+
+static int warnings_of_slowness(FILE *captured)
+{
+    char line[1024];
+    int count = 0;
+    rewind(captured);
+    while (fgets(line, sizeof line, captured))
+        count += strstr(line, "a collection outlasts its interval") != NULL;
+    fclose(captured);
+    return count;
+}
+
+Test(poller, says_once_that_collections_outlast_their_interval)
+{
+    FILE *captured = watch_a_slow_collector();
+    wait_for_failures(3);
+    stop();
+    cr_expect_eq(warnings_of_slowness(captured), 1);
+}
+
+Test(poller, says_again_that_collections_outlast_their_interval_after_one_was_in_time)
+{
+    FILE *captured = watch_a_slow_collector();
+    wait_for_failures(1);
+    fake_control.behaviour = FAKE_WORKS;
+    wait_for("fake_up{stanza=\"main\"} 1");
+    fake_control.behaviour = FAKE_HANGS;
+    wait_for_failures(2);
+    stop();
+    cr_expect_eq(warnings_of_slowness(captured), 2);
+}
+
 Test(poller, open_is_tried_again_after_it_failed)
 {
     fake_control.behaviour = FAKE_CANNOT_OPEN;
