@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "collectors/repository.h"
 #include "exporter/base/strbuf.h"
 #include "exporter/report/when.h"
 
@@ -62,16 +63,14 @@ static void add_promise(struct strbuf *out, double seconds)
     strbuf_printf(out, "%gs", seconds);
 }
 
-/* Only where pgbackrest.conf names the repository is there a short command. */
 static void add_step(struct report *report, struct report_item *group,
                      const struct stanza_repository *repository, enum backup_type type)
 {
+    struct strbuf backup CLEANUP(strbuf_done) = {0};
     struct strbuf command CLEANUP(strbuf_done) = {0};
-    strbuf_printf(&command,
-                  "sudo -u postgres pgbackrest --stanza=%s --repo=%" PRId64 " --type=%s backup",
-                  repository->stanza->name, repository->key, backup_type_name(type));
-    report_step(report, group, words[type].step,
-                repository->in_pgbackrest_conf ? strbuf_text(&command) : NULL);
+    strbuf_printf(&backup, "backup --type=%s", backup_type_name(type));
+    repository_add_command(repository, strbuf_text(&backup), &command);
+    report_step(report, group, words[type].step, strbuf_text(&command));
 }
 
 static void add_verdict(struct report *report, struct report_item *group, enum backup_type type,

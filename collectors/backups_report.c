@@ -4,6 +4,7 @@
 
 #include "collectors/backups_objectives.h"
 #include "collectors/model/reason.h"
+#include "collectors/repository.h"
 #include "exporter/base/strbuf.h"
 #include "exporter/report/when.h"
 
@@ -15,15 +16,13 @@ static struct report_item *add_group(struct report *report,
     return report_group(report, NULL, strbuf_text(&title));
 }
 
-/* The command that shows it, where pgbackrest.conf names the repository; no short one does else. */
+/* With the command that shows it. */
 static void add_step(struct report *report, struct report_item *group,
                      const struct stanza_repository *repository, const char *sentence)
 {
     struct strbuf command CLEANUP(strbuf_done) = {0};
-    strbuf_printf(&command, "sudo -u postgres pgbackrest --stanza=%s --repo=%" PRId64 " info",
-                  repository->stanza->name, repository->key);
-    report_step(report, group, sentence,
-                repository->in_pgbackrest_conf ? strbuf_text(&command) : NULL);
+    repository_add_command(repository, "info", &command);
+    report_step(report, group, sentence, strbuf_text(&command));
 }
 
 static size_t backups_of(const struct info_stanza *stanza, int64_t repo_key)
@@ -139,7 +138,7 @@ struct report_item *backups_report_readable(struct report *report,
     add_events(report, group, stanza, repository->key, summary.database);
     if (!summary.newest[BACKUP_FULL])
         add_step(report, group, repository, reason_advice(ERR_NO_BACKUP));
-    else if (repository->in_pgbackrest_conf)
+    else
         add_step(report, group, repository, "See what it holds.");
     if (*messages)
         report_detail(report, group, "pgbackrest warns", messages);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "collectors/settings_options.h"
 #include "exporter/base/strbuf.h"
 #include "exporter/config/file.h"
 
@@ -168,20 +169,28 @@ static bool belongs_to(const char *section, const char *stanza)
     return strlen(stanza) == length && strncmp(section, stanza, length) == 0;
 }
 
-static bool find_sections(const struct pgbackrest_conf *conf, const char *stanza,
-                          struct stanza_sections *ret, struct err *err)
+/* pgBackRest's configuration, as one of its commands reads it. */
+struct view {
+    const struct pgbackrest_conf *conf;
+    const char *command;
+};
+
+static bool find_sections(const struct view *view, const char *stanza, struct stanza_sections *ret,
+                          struct err *err)
 {
-    struct strbuf command CLEANUP(strbuf_done) = {0};
-    strbuf_printf(&command, "%s:info", stanza);
+    struct strbuf global CLEANUP(strbuf_done) = {0};
+    struct strbuf own CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&global, "global:%s", view->command);
+    strbuf_printf(&own, "%s:%s", stanza, view->command);
     *ret = (struct stanza_sections){.lists = {
-                                        pgbackrest_conf_section(conf, "global"),
-                                        pgbackrest_conf_section(conf, "global:info"),
-                                        pgbackrest_conf_section(conf, stanza),
-                                        pgbackrest_conf_section(conf, strbuf_text(&command)),
+                                        pgbackrest_conf_section(view->conf, "global"),
+                                        pgbackrest_conf_section(view->conf, strbuf_text(&global)),
+                                        pgbackrest_conf_section(view->conf, stanza),
+                                        pgbackrest_conf_section(view->conf, strbuf_text(&own)),
                                     }};
-    for (size_t i = 0; i < conf->count; i++)
-        ret->named = ret->named || belongs_to(conf->sections[i].name, stanza);
-    return !command.failed || err_memory(err);
+    for (size_t i = 0; i < view->conf->count; i++)
+        ret->named = ret->named || belongs_to(view->conf->sections[i].name, stanza);
+    return !(global.failed || own.failed) || err_memory(err);
 }
 
 /* The name that an option has in the list for `key`; NULL when it does not belong there.
@@ -369,13 +378,15 @@ static bool fill_conninfo(struct stanza *stanza, const struct settings *settings
 /* Stanzas. */
 
 static bool fill_stanza(struct stanza *stanza, const char *name, const struct settings *settings,
-                        const struct pgbackrest_conf *conf, struct err *err)
+                        const struct view *view, struct err *err)
 {
     struct stanza_sections sections;
     stanza->name = strdup(name);
     if (!stanza->name)
         return err_memory(err);
-    return find_sections(conf, name, &sections, err) &&
+    if (settings->config_file && strcmp(settings->config_file, SETTINGS_DEFAULT_FILE) != 0)
+        stanza->config_file = settings->config_file;
+    return find_sections(view, name, &sections, err) &&
            merge_all(&stanza->options, &sections, 0, err) &&
            fill_repositories(stanza, settings, &sections, err) &&
            fill_conninfo(stanza, settings, err);
@@ -398,26 +409,27 @@ static bool list_stanzas(const struct pgbackrest_conf *conf, struct text_list *r
 }
 
 static bool fill_stanzas(struct settings *settings, const struct text_list *names,
-                         const struct pgbackrest_conf *conf, struct err *err)
+                         const struct view *view, struct err *err)
 {
     settings->stanzas = calloc(names->count + 1, sizeof *settings->stanzas);
     if (!settings->stanzas)
         return err_memory(err);
     for (size_t i = 0; i < names->count; i++) {
         struct stanza *stanza = &settings->stanzas[settings->stanza_count++];
-        if (!fill_stanza(stanza, names->items[i], settings, conf, err))
+        if (!fill_stanza(stanza, names->items[i], settings, view, err))
             return false;
     }
     return true;
 }
 
 bool discover_stanzas(struct settings *settings, const struct pgbackrest_conf *conf,
-                      struct err *err)
+                      const char *command, struct err *err)
 {
+    struct view view = {.conf = conf, .command = command};
     struct text_list found CLEANUP(text_list_done) = {0};
     if (settings->pgbackrest.stanzas.count > 0)
-        return fill_stanzas(settings, &settings->pgbackrest.stanzas, conf, err);
-    return list_stanzas(conf, &found, err) && fill_stanzas(settings, &found, conf, err);
+        return fill_stanzas(settings, &settings->pgbackrest.stanzas, &view, err);
+    return list_stanzas(conf, &found, err) && fill_stanzas(settings, &found, &view, err);
 }
 
 static void stanza_done(struct stanza *stanza)

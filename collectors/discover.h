@@ -28,12 +28,12 @@ bool discover_read(struct settings *settings, const char *etc, struct pgbackrest
                    struct err *err) MUST_USE;
 
 /*
- * Fill settings->stanzas from settings and conf. Options of a command's section count for `info`
- * only, as in [global:info]: that is the command the exporter runs. No stanza at all is no error.
- * ERR_MEMORY only. Pure.
+ * Fill settings->stanzas from settings and conf. Of the sections of commands those of `command`
+ * count: [global:info] and [STANZA:info] for "info", which the exporter itself runs. No stanza at
+ * all is no error. ERR_MEMORY only. Pure.
  */
 bool discover_stanzas(struct settings *settings, const struct pgbackrest_conf *conf,
-                      struct err *err) MUST_USE;
+                      const char *command, struct err *err) MUST_USE;
 
 void discover_stanzas_free(struct settings *settings);
 

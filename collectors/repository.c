@@ -38,8 +38,7 @@ bool repository_option_is_secret(const char *option)
     return false;
 }
 
-/* "repo2-s3-key" becomes PGBACKREST_REPO2_S3_KEY. */
-static void add_variable_name(struct strbuf *out, const char *option)
+void repository_variable_name(struct strbuf *out, const char *option)
 {
     strbuf_puts(out, "PGBACKREST_");
     for (; *option; option++) {
@@ -84,7 +83,7 @@ static bool put(struct repository_env *env, const char *option, const char *valu
     bool room = strbuf_reserve(&item, sizeof "PGBACKREST_=" + strlen(option) + strlen(value));
     if (!room)
         return err_memory(err);
-    add_variable_name(&item, option);
+    repository_variable_name(&item, option);
     strbuf_putc(&item, '=');
     char **old = find_item(env, item.data);
     if (old && present == KEEP)
@@ -112,7 +111,7 @@ bool repository_env_default(struct repository_env *env, const char *option, cons
 const char *repository_env_get(const struct repository_env *env, const char *option)
 {
     struct strbuf name CLEANUP(strbuf_done) = {0};
-    add_variable_name(&name, option);
+    repository_variable_name(&name, option);
     strbuf_putc(&name, '=');
     char **item = name.failed ? NULL : find_item(env, strbuf_text(&name));
     return item ? *item + name.length : NULL;
@@ -339,21 +338,63 @@ static bool add_fixed(struct repository_env *env, struct err *err)
     return true;
 }
 
-bool repository_env(const struct stanza_repository *repository, struct repository_env *ret,
-                    struct err *err)
+void repository_add_command(const struct stanza_repository *repository, const char *command,
+                            struct strbuf *out)
+{
+    const struct stanza *stanza = repository->stanza;
+    if (repository->in_pgbackrest_conf) {
+        strbuf_printf(out, "sudo -u postgres pgbackrest --stanza=%s --repo=%" PRId64 " %s",
+                      stanza->name, repository->key, command);
+        return;
+    }
+    strbuf_puts(out, "sudo -u postgres pgbackup_exporter ");
+    if (stanza->config_file)
+        strbuf_printf(out, "--config.file=%s ", stanza->config_file);
+    strbuf_printf(out, "run --stanza=%s --repo=%" PRId64 " -- %s", stanza->name, repository->key,
+                  command);
+}
+
+bool repository_env_begin(const struct stanza *stanza, struct repository_env *ret, struct err *err)
 {
     struct repository_env env CLEANUP(repository_env_done) = {0};
-    struct strbuf prefix CLEANUP(strbuf_done) = {0};
-    strbuf_printf(&prefix, "repo%" PRId64 "-", repository->key);
-    if (prefix.failed)
-        return err_memory(err);
-    if (!add_fixed(&env, err) || !add_options(&env, "", &repository->stanza->options, err) ||
-        !add_options(&env, strbuf_text(&prefix), &repository->options, err) ||
-        !add_credentials(&env, strbuf_text(&prefix), repository, err))
+    if (!add_fixed(&env, err) || !add_options(&env, "", &stanza->options, err))
         return false;
     *ret = env;
     env = (struct repository_env){0};
     return true;
+}
+
+bool repository_env_add(struct repository_env *env, const struct stanza_repository *repository,
+                        struct err *err)
+{
+    struct strbuf prefix CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&prefix, "repo%" PRId64 "-", repository->key);
+    if (prefix.failed)
+        return err_memory(err);
+    return add_options(env, strbuf_text(&prefix), &repository->options, err) &&
+           add_credentials(env, strbuf_text(&prefix), repository, err);
+}
+
+bool repository_env(const struct stanza_repository *repository, struct repository_env *ret,
+                    struct err *err)
+{
+    struct repository_env env CLEANUP(repository_env_done) = {0};
+    if (!repository_env_begin(repository->stanza, &env, err) ||
+        !repository_env_add(&env, repository, err))
+        return false;
+    *ret = env;
+    env = (struct repository_env){0};
+    return true;
+}
+
+bool repository_env_pass(struct repository_env *env, const char *name, struct err *err)
+{
+    const char *value = getenv(name);
+    struct strbuf item CLEANUP(strbuf_done) = {0};
+    if (!value)
+        return true;
+    strbuf_printf(&item, "%s=%s", name, value);
+    return append_item(env, strbuf_steal(&item), err);
 }
 
 void repository_env_done(struct repository_env *env)

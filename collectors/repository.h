@@ -37,6 +37,18 @@ bool repository_env(const struct stanza_repository *repository, struct repositor
                     struct err *err) MUST_USE;
 void repository_env_done(struct repository_env *env); /* overwrites the values */
 
+/*
+ * The same in two steps, for a command on several repositories of one stanza: first all that
+ * belongs to none, then each repository's own. The same errors; *env is the caller's after any.
+ */
+bool repository_env_begin(const struct stanza *stanza, struct repository_env *ret,
+                          struct err *err) MUST_USE;
+bool repository_env_add(struct repository_env *env, const struct stanza_repository *repository,
+                        struct err *err) MUST_USE;
+
+/* Pass a variable of our own environment on, if it is there. ERR_MEMORY. */
+bool repository_env_pass(struct repository_env *env, const char *name, struct err *err) MUST_USE;
+
 /* Give one more option by pgBackRest's own name ("io-timeout"), in place of what it was. */
 bool repository_env_set(struct repository_env *env, const char *option, const char *value,
                         struct err *err) MUST_USE;
@@ -62,6 +74,16 @@ bool repository_env_hide(struct repository_env *env, const char *value, struct e
  */
 bool repository_read_file(const char *path, struct strbuf *ret, bool *ret_exposed,
                           struct err *err) MUST_USE;
+
+/*
+ * Append the command line that a person pastes to run a pgBackRest command ("info", "--type=full
+ * backup") on the repository: pgbackrest's own where pgbackrest.conf names it, else by `run`.
+ */
+void repository_add_command(const struct stanza_repository *repository, const char *command,
+                            struct strbuf *out);
+
+/* Append the variable of an option: "repo2-s3-key" is PGBACKREST_REPO2_S3_KEY. */
+void repository_variable_name(struct strbuf *out, const char *option);
 
 /* Whether the value of an option ("s3-key-secret", "cipher-pass") must never be shown. */
 bool repository_option_is_secret(const char *option);

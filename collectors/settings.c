@@ -52,6 +52,7 @@ void settings_free(struct settings *settings)
         return;
     discover_stanzas_free(settings); /* first: they point into the rest */
     option_free(&settings_table, settings);
+    pgbackrest_conf_done(&settings->conf);
     text_list_done(&settings->files);
     free(settings->collectors);
     free(settings);
@@ -154,13 +155,13 @@ static void check_file(const struct load *load)
         check_unique_stanza(load, i);
 }
 
-static bool has_stanza(const struct settings *settings, const char *name)
+const struct stanza *settings_stanza(const struct settings *settings, const char *name)
 {
     for (size_t i = 0; i < settings->stanza_count; i++) {
         if (strcmp(settings->stanzas[i].name, name) == 0)
-            return true;
+            return &settings->stanzas[i];
     }
-    return false;
+    return NULL;
 }
 
 /* A misspelt stanza would leave its cluster unwatched without a word. */
@@ -173,7 +174,7 @@ static void check_postgres_stanzas(const struct load *load)
         for (size_t j = 0; j < settings->stanza_count; j++)
             strbuf_printf(&known, "%s%s", j ? ", " : "", settings->stanzas[j].name);
         strbuf_printf(&path, "postgres[%zu].stanza", i);
-        if (!has_stanza(settings, settings->postgres[i].stanza))
+        if (!settings_stanza(settings, settings->postgres[i].stanza))
             yaml_problem(&load->file, strbuf_text(&path),
                          "\"%s\" is not one of the stanzas here: %s", settings->postgres[i].stanza,
                          strbuf_text(&known));
@@ -258,9 +259,8 @@ static bool check_paths(struct load *load, struct err *err)
 
 static bool complete(struct load *load, struct err *err)
 {
-    struct pgbackrest_conf conf CLEANUP(pgbackrest_conf_done) = {0};
-    if (!discover_read(load->settings, "/etc", &conf, err) ||
-        !discover_stanzas(load->settings, &conf, err))
+    if (!discover_read(load->settings, "/etc", &load->settings->conf, err) ||
+        !discover_stanzas(load->settings, &load->settings->conf, "info", err))
         return false;
     check_postgres_stanzas(load);
     return problem_none(&load->problems, err);
@@ -290,6 +290,12 @@ bool settings_load(int argc, char *const argv[], struct settings **ret, int *ret
     *ret_rest = rest;
     *ret = TAKE(load.settings);
     return true;
+}
+
+bool settings_use_command(struct settings *settings, const char *command, struct err *err)
+{
+    discover_stanzas_free(settings);
+    return discover_stanzas(settings, &settings->conf, command, err);
 }
 
 const struct collector_settings *settings_collector(const struct settings *settings,

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "collectors/parse/pgbackrest_conf.h"
 #include "exporter/base/err.h"
 #include "exporter/config/lists.h"
 
@@ -67,6 +68,7 @@ struct stanza_repository {
 struct stanza {
     char *name;
     char *conninfo;                           /* NULL on a repository host */
+    const char *config_file;                  /* of the exporter; NULL: the default one, or none */
     const struct postgres_settings *postgres; /* NULL when the configuration has none for it */
     struct pair_list options; /* every option of pgbackrest.conf that belongs to no repository
                                  (lock-path, spool-path, io-timeout, pg1-path ...), merged
@@ -102,7 +104,8 @@ struct settings {
     struct repository_settings *repositories;
     size_t repository_count;
 
-    struct stanza *stanzas; /* the outcome of all of the above and of pgbackrest.conf */
+    struct pgbackrest_conf conf; /* pgBackRest's configuration as it was read */
+    struct stanza *stanzas;      /* the outcome of all of the above and of pgbackrest.conf */
     size_t stanza_count;
 };
 
@@ -116,6 +119,16 @@ bool settings_load(int argc, char *const argv[], struct settings **ret, int *ret
                    struct err *err) MUST_USE;
 
 void settings_free(struct settings *settings); /* takes NULL */
+
+/*
+ * Make the stanzas anew for another pgBackRest command ("restore"): its own sections, like
+ * [global:restore], count in place of those of info. All pointers into settings->stanzas end.
+ * ERR_MEMORY; the stanzas are gone then.
+ */
+bool settings_use_command(struct settings *settings, const char *command, struct err *err) MUST_USE;
+
+/* The stanza of that name, or NULL. */
+const struct stanza *settings_stanza(const struct settings *settings, const char *name);
 
 /* The settings of a collector by its name; never NULL for a registered one. */
 const struct collector_settings *settings_collector(const struct settings *settings,

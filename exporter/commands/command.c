@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-const struct command *const command_list[] = {&command_serve, &command_check_config, NULL};
+const struct command *const command_list[] = {&command_serve, &command_check_config, &command_run,
+                                              NULL};
 
 const struct command *command_find(const char *name)
 {

@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(strlen(err.text) < 100);
         return 0;
     }
-    require(discover_stanzas(&settings, &conf, &err));
+    require(discover_stanzas(&settings, &conf, "info", &err));
     for (size_t i = 0; i < settings.stanza_count; i++)
         walk_stanza(&settings.stanzas[i]);
     discover_stanzas_free(&settings);

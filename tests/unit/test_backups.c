@@ -719,7 +719,7 @@ Test(backups, the_report_does_not_claim_that_it_restores)
     place_done(&place);
 }
 
-Test(backups, no_command_is_told_that_does_not_know_the_repository)
+Test(backups, the_command_for_a_repository_of_our_own_goes_through_run)
 {
     struct place place;
     place_init(&place, 1, "posix");
@@ -728,7 +728,9 @@ Test(backups, no_command_is_told_that_does_not_know_the_repository)
     place_open(&place);
     struct outcome outcome = collect(&place, 10000);
     const struct report_item *step = find_item(outcome.report->root, REPORT_STEP, "");
-    cr_expect(step && !step->command);
+    cr_assert(step);
+    cr_expect_str_eq(step->command,
+                     "sudo -u postgres pgbackup_exporter run --stanza=main --repo=1 -- info");
     outcome_done(&outcome);
     place_done(&place);
 }

@@ -68,9 +68,9 @@ static void expect_judged(struct objectives promised, const double ages[BACKUP_T
 }
 
 #define AGES(...) ((const double[BACKUP_TYPE_COUNT]){__VA_ARGS__})
-#define TAKE_FULL "> sudo -u postgres pgbackrest --stanza=main --repo=1 --type=full backup\n"
-#define TAKE_DIFF "> sudo -u postgres pgbackrest --stanza=main --repo=1 --type=diff backup\n"
-#define TAKE_INCR "> sudo -u postgres pgbackrest --stanza=main --repo=1 --type=incr backup\n"
+#define TAKE_FULL "> sudo -u postgres pgbackrest --stanza=main --repo=1 backup --type=full\n"
+#define TAKE_DIFF "> sudo -u postgres pgbackrest --stanza=main --repo=1 backup --type=diff\n"
+#define TAKE_INCR "> sudo -u postgres pgbackrest --stanza=main --repo=1 backup --type=incr\n"
 
 Test(backups_objectives, what_is_recent_enough_is_not_spoken_of)
 {
@@ -138,7 +138,7 @@ Test(backups_objectives, without_objectives_nothing_is_late)
     expect_judged((struct objectives){0}, AGES(9000 * HOUR, -1, -1), "");
 }
 
-Test(backups_objectives, no_command_is_told_that_does_not_know_the_repository)
+Test(backups_objectives, the_command_for_a_repository_of_our_own_goes_through_run)
 {
     struct repository_settings settings = {.objectives = {.full = HOUR}};
     struct stanza_repository repository = repository_of(&settings);
@@ -148,7 +148,7 @@ Test(backups_objectives, no_command_is_told_that_does_not_know_the_repository)
     repository.in_pgbackrest_conf = false;
     backups_objectives_judge(report, NULL, &repository, &summary, now);
     char *lines = lines_of(report->root);
-    cr_expect(strstr(lines, "> Take a full backup now"), "%s", lines);
+    cr_expect(strstr(lines, "run --stanza=main --repo=1 -- backup --type=full"), "%s", lines);
     free(lines);
     report_free(report);
 }

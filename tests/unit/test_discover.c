@@ -25,7 +25,7 @@ TestSuite(discover, .fini = drop);
 static void discover(const char *text)
 {
     cr_assert(pgbackrest_conf_parse(&conf, "p.conf", text, strlen(text), &err), "%s", err.text);
-    cr_assert(discover_stanzas(&settings, &conf, &err), "%s", err.text);
+    cr_assert(discover_stanzas(&settings, &conf, "info", &err), "%s", err.text);
 }
 
 static const char *option(const struct pair_list *list, const char *name)
@@ -53,6 +53,15 @@ Test(discover, configured_stanzas_go_before_the_sections)
     cr_assert_eq(settings.stanza_count, 1);
     cr_expect_str_eq(FIRST.name, "dev");
     cr_expect_str_eq(option(&FIRST.options, "x"), "2");
+}
+
+Test(discover, each_command_has_sections_of_its_own)
+{
+    const char *text = "[main]\nx=1\n[global:backup]\ny=2\n[main:backup]\nx=3\n[main:info]\nx=4\n";
+    cr_assert(pgbackrest_conf_parse(&conf, "p.conf", text, strlen(text), &err), "%s", err.text);
+    cr_assert(discover_stanzas(&settings, &conf, "backup", &err), "%s", err.text);
+    cr_expect_str_eq(option(&FIRST.options, "x"), "3");
+    cr_expect_str_eq(option(&FIRST.options, "y"), "2");
 }
 
 Test(discover, no_stanza_at_all_is_no_error)

@@ -342,6 +342,68 @@ Test(repository, releasing_twice_is_harmless)
     place_done(&place);
 }
 
+static const char *command_for(const struct place *place)
+{
+    static struct strbuf out;
+    strbuf_truncate(&out, 0);
+    repository_add_command(&place->repository, "info", &out);
+    return strbuf_text(&out);
+}
+
+Test(repository, a_command_for_people_is_pgbackrests_own_where_its_configuration_suffices)
+{
+    struct place place;
+    place_init(&place);
+    place.repository.in_pgbackrest_conf = true;
+    cr_expect_str_eq(command_for(&place),
+                     "sudo -u postgres pgbackrest --stanza=main --repo=2 info");
+    place_done(&place);
+}
+
+Test(repository, else_it_goes_through_run_with_the_configuration_in_use)
+{
+    struct place place;
+    place_init(&place);
+    cr_expect_str_eq(command_for(&place),
+                     "sudo -u postgres pgbackup_exporter run --stanza=main --repo=2 -- info");
+    place.stanza.config_file = "/opt/e.yml";
+    cr_expect_str_eq(command_for(&place), "sudo -u postgres pgbackup_exporter "
+                                          "--config.file=/opt/e.yml run --stanza=main --repo=2 -- "
+                                          "info");
+    place_done(&place);
+}
+
+Test(repository, a_variable_of_the_caller_is_passed_on_if_it_is_there)
+{
+    struct repository_env env CLEANUP(repository_env_done) = {0};
+    struct err err;
+    cr_assert_eq(setenv("TEST_REPOSITORY_A", "x=y", 1), 0);
+    cr_assert(repository_env_pass(&env, "TEST_REPOSITORY_A", &err));
+    cr_assert(repository_env_pass(&env, "TEST_REPOSITORY_B", &err));
+    cr_assert_eq(env.count, 1);
+    cr_expect_str_eq(env.items[0], "TEST_REPOSITORY_A=x=y");
+}
+
+Test(repository, two_repositories_share_one_environment)
+{
+    struct place place;
+    struct repository_env env CLEANUP(repository_env_done) = {0};
+    struct err err;
+    place_init(&place);
+    place.settings.credentials_file = NULL;
+    option(&place.stanza.options, "lock-path", "/l");
+    option(&place.repository.options, "path", "/two");
+    struct stanza_repository other = place.repository;
+    other.key = 1;
+    cr_assert(repository_env_begin(&place.stanza, &env, &err));
+    cr_assert(repository_env_add(&env, &place.repository, &err));
+    cr_assert(repository_env_add(&env, &other, &err));
+    cr_expect_str_eq(repository_env_get(&env, "lock-path"), "/l");
+    cr_expect_str_eq(repository_env_get(&env, "repo1-path"), "/two");
+    cr_expect_str_eq(repository_env_get(&env, "repo2-path"), "/two");
+    place_done(&place);
+}
+
 Test(repository, an_option_is_found_by_its_whole_name)
 {
     struct repository_env env = {0};

@@ -363,6 +363,18 @@ Test(settings, the_documentation_shows_the_example_that_is_tested)
     cr_expect_not_null(strstr(strbuf_text(&document), example));
 }
 
+Test(settings, another_commands_sections_take_the_place_of_those_of_info)
+{
+    cr_assert(load("pgbackrest: {config: @/p.conf}\n",
+                   "[main]\nx=1\n[main:info]\nx=2\n[main:backup]\nx=3\n"),
+              "%s", err.text);
+    cr_expect_str_eq(pair_list_get(&settings->stanzas[0].options, "x"), "2");
+    cr_assert(settings_use_command(settings, "backup", &err));
+    cr_expect_str_eq(pair_list_get(&settings->stanzas[0].options, "x"), "3");
+    cr_expect_eq(settings_stanza(settings, "main"), &settings->stanzas[0]);
+    cr_expect_null(settings_stanza(settings, "dev"));
+}
+
 Test(settings, help_names_each_flag_but_the_hidden_one)
 {
     struct strbuf help CLEANUP(strbuf_done) = {0};

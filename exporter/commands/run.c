@@ -1,0 +1,132 @@
+/*
+ * run - pgBackRest's own commands with the one definition of each repository.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collectors/repository.h"
+#include "exporter/commands/command.h"
+#include "exporter/commands/run_line.h"
+#include "exporter/commands/run_print.h"
+
+/* What a person's own environment says to pgbackrest and to libpq in it. */
+static const char *const passed[] = {"HOME",       "USER",         "LOGNAME",       "TZ",
+                                     "PGPASSFILE", "PGSSLMODE",    "PGSSLROOTCERT", "PGSSLCERT",
+                                     "PGSSLKEY",   "PGSERVICEFILE"};
+
+static bool make_environment(const struct run_line *line, const struct stanza *stanza,
+                             struct repository_env *env, struct err *err)
+{
+    if (!repository_env_begin(stanza, env, err))
+        return false;
+    for (size_t i = 0; i < stanza->repository_count; i++) {
+        const struct stanza_repository *repository = &stanza->repositories[i];
+        if (!run_line_wants(line, repository) || repository_env_add(env, repository, err))
+            continue;
+        bool others = line->repo_key == 0 && stanza->repository_count > 1;
+        return err_prefix(err, "repository %d (%s)%s", (int)repository->key, repository->name,
+                          others ? " (with --repo the others go without it)" : "");
+    }
+    for (size_t i = 0; i < COUNT_OF(passed); i++) {
+        if (!repository_env_pass(env, passed[i], err))
+            return false;
+    }
+    return true;
+}
+
+static void argv_freep(char ***argv)
+{
+    free((void *)*argv);
+}
+
+/* program, what run gives, then what was asked for. --repo too is in the environment: it holds no
+ * other repository. */
+static char **build_argv(const struct run_line *line, const char *program, const char *stanza)
+{
+    size_t count = (size_t)line->argument_count;
+    char **argv = calloc(count + 4, sizeof(char *));
+    if (!argv)
+        return NULL;
+    size_t at = 0;
+    argv[at++] = (char *)(uintptr_t)program;
+    if (line->takes_stanza) {
+        argv[at++] = (char *)(uintptr_t) "--no-config";
+        argv[at++] = (char *)(uintptr_t)stanza;
+    }
+    memcpy(argv + at, line->arguments, count * sizeof(char *));
+    return argv;
+}
+
+/* Returns only when it could not. */
+static bool become_pgbackrest(const struct run_line *line, const struct settings *settings,
+                              const struct stanza *stanza, struct err *err)
+{
+    struct repository_env env CLEANUP(repository_env_done) = {0};
+    struct strbuf stanza_option CLEANUP(strbuf_done) = {0};
+    const char *program = settings->pgbackrest.command;
+    strbuf_printf(&stanza_option, "--stanza=%s", stanza->name);
+    char **argv CLEANUP(argv_freep) = build_argv(line, program, strbuf_text(&stanza_option));
+    if (!argv || stanza_option.failed)
+        return err_memory(err);
+    if (!make_environment(line, stanza, &env, err))
+        return false;
+    signal(SIGPIPE, SIG_DFL); /* ignored by us, and inherited */
+    execve(program, argv, env.items);
+    return err_system(err, errno, "cannot run %s (pgbackrest.command)", program);
+}
+
+static bool print(const struct run_line *line, const struct settings *settings,
+                  const struct stanza *stanza, struct err *err)
+{
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    bool incomplete = false;
+    run_print(line, settings, stanza, &text, &incomplete);
+    if (text.failed)
+        return err_memory(err);
+    if (incomplete)
+        fprintf(stderr, "pgbackup_exporter: put the value in place of each <...>: %s holds it\n",
+                settings->config_file);
+    return (fputs(strbuf_text(&text), stdout) >= 0 && fflush(stdout) == 0) ||
+           err_system(err, errno, "cannot write");
+}
+
+/* True after --print; what runs does not come back. */
+static bool run(const struct run_line *line, struct settings *settings, struct err *err)
+{
+    const struct stanza *stanza = NULL;
+    if (!settings_use_command(settings, line->arguments[0], err) ||
+        !run_line_stanza(line, settings, &stanza, err) ||
+        !run_line_check_repository(line, stanza, err))
+        return false;
+    return line->print ? print(line, settings, stanza, err)
+                       : become_pgbackrest(line, settings, stanza, err);
+}
+
+static int run_run(const struct command_line *command_line UNUSED, struct settings *settings,
+                   int argc, char *const argv[])
+{
+    struct err err = {0};
+    struct run_line line = {0};
+    int status = EXIT_USAGE;
+    if (!run_line_read(argc, argv, &line, &err))
+        fprintf(stderr, "pgbackup_exporter: %s\n", err.text);
+    else if (line.help)
+        status = fputs(run_line_usage, stdout) >= 0 ? EXIT_FINE : EXIT_WRONG;
+    else if (run(&line, settings, &err))
+        status = EXIT_FINE;
+    else
+        fprintf(stderr, "pgbackup_exporter: %s\n", err.text);
+    settings_free(settings);
+    return status;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .arguments = "[--stanza STANZA] [--repo KEY] [--print] [--] COMMAND ...",
+    .help = "Run a pgBackRest command with the repositories as configured here.",
+    .run = run_run,
+};

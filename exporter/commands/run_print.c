@@ -1,0 +1,126 @@
+#include "exporter/commands/run_print.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "collectors/repository.h"
+
+/* As a shell reads it back: bare where nothing needs quotes. */
+static void add_quoted(struct strbuf *out, const char *text)
+{
+    static const char bare[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "-_./:=,@%+";
+    if (*text && text[strspn(text, bare)] == '\0') {
+        strbuf_puts(out, text);
+        return;
+    }
+    strbuf_putc(out, '\'');
+    for (; *text; text++) {
+        if (*text == '\'')
+            strbuf_puts(out, "'\\''");
+        else
+            strbuf_putc(out, *text);
+    }
+    strbuf_putc(out, '\'');
+}
+
+static void add_variable(struct strbuf *out, const struct stanza_repository *repository,
+                         const char *option)
+{
+    struct strbuf name CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&name, "repo%" PRId64 "-%s", repository->key, option);
+    repository_variable_name(out, strbuf_text(&name));
+    strbuf_putc(out, '=');
+}
+
+static void add_options(struct strbuf *out, const struct stanza_repository *repository,
+                        bool *ret_incomplete)
+{
+    const struct pair_list *options = &repository->settings->options;
+    for (size_t i = 0; i < options->count; i++) {
+        const struct text_pair *option = &options->items[i];
+        add_variable(out, repository, option->name);
+        if (repository_option_is_secret(option->name)) {
+            strbuf_printf(out, "'<%s>' ", option->name);
+            *ret_incomplete = true;
+            continue;
+        }
+        add_quoted(out, option->value);
+        strbuf_putc(out, ' ');
+    }
+}
+
+static void add_credentials(struct strbuf *out, const struct stanza_repository *repository)
+{
+    const struct pair_list *map = &repository->settings->credentials_map;
+    for (size_t i = 0; i < map->count; i++) {
+        add_variable(out, repository, map->items[i].name);
+        strbuf_printf(out, "\"$%s\" ", map->items[i].value);
+    }
+}
+
+/* systemd's folder is known where its variable is. */
+static void add_file(struct strbuf *out, const char *file)
+{
+    strbuf_puts(out, ". ");
+    if (*file == '$')
+        strbuf_printf(out, "\"%s\"", file);
+    else
+        add_quoted(out, file);
+    strbuf_puts(out, "; ");
+}
+
+/* pgBackRest finds its own configuration at the two default places. */
+static void add_config(struct strbuf *out, const struct settings *settings)
+{
+    const char *config = settings->pgbackrest.config;
+    if (strcmp(config, "/etc/pgbackrest/pgbackrest.conf") == 0 ||
+        strcmp(config, "/etc/pgbackrest.conf") == 0)
+        return;
+    strbuf_puts(out, " --config=");
+    add_quoted(out, config);
+}
+
+static void add_command(const struct run_line *line, const struct settings *settings,
+                        const struct stanza *stanza, struct strbuf *out)
+{
+    add_quoted(out, settings->pgbackrest.command);
+    if (line->takes_stanza) {
+        add_config(out, settings);
+        strbuf_puts(out, " --stanza=");
+        add_quoted(out, stanza->name);
+    }
+    if (line->takes_repo && line->repo_key > 0)
+        strbuf_printf(out, " --repo=%" PRId64, line->repo_key);
+    for (int i = 0; i < line->argument_count; i++) {
+        strbuf_putc(out, ' ');
+        add_quoted(out, line->arguments[i]);
+    }
+}
+
+static bool is_ours(const struct run_line *line, const struct stanza_repository *repository)
+{
+    return run_line_wants(line, repository) && repository->settings;
+}
+
+void run_print(const struct run_line *line, const struct settings *settings,
+               const struct stanza *stanza, struct strbuf *out, bool *ret_incomplete)
+{
+    struct strbuf files CLEANUP(strbuf_done) = {0};
+    struct strbuf variables CLEANUP(strbuf_done) = {0};
+    *ret_incomplete = false;
+    for (size_t i = 0; i < stanza->repository_count; i++) {
+        const struct stanza_repository *repository = &stanza->repositories[i];
+        if (!is_ours(line, repository))
+            continue;
+        add_options(&variables, repository, ret_incomplete);
+        add_credentials(&variables, repository);
+        if (!repository->settings->credentials_file)
+            continue;
+        add_file(&files, repository->settings->credentials_file);
+    }
+    strbuf_printf(out, "%s%s%s", files.length > 0 ? "( " : "", strbuf_text(&files),
+                  strbuf_text(&variables));
+    add_command(line, settings, stanza, out);
+    strbuf_puts(out, files.length > 0 ? " )\n" : "\n");
+}

@@ -1,0 +1,127 @@
+"""pgBackRest's commands by way of `run`: the one definition of each repository, for people."""
+import json
+import subprocess
+
+import pytest
+from exporter import FAST, configuration
+
+
+@pytest.fixture(scope="module")
+def run(bed, program_path):
+    """run(*words): `run` with these words on the shared bed; check and environment as Place.run()."""
+    program = bed.place.copy_program(program_path)
+    file = bed.place.write("run.yml", configuration(bed, FAST))
+    return lambda *words, **how: bed.place.run([program, f"--config.file={file}", "run", *words], **how)
+
+
+def backups(output):
+    """Repository key of each backup in the JSON that info printed."""
+    return [backup["database"]["repo-key"] for backup in json.loads(output)[0]["backup"]]
+
+
+@pytest.mark.parametrize(("words", "keys"), [(["--repo=1"], {1}), (["--repo", "2"], {2}), ([], {1, 2})])
+def test_info_shows_the_repositories_that_are_asked_for(run, words, keys):
+    assert set(backups(run(*words, "--", "info", "--output=json").stdout)) == keys
+
+
+@pytest.mark.parametrize("repo", ["1", "2"])
+def test_repo_ls_lists_either_repository(run, repo):
+    assert "backup.info" in run("--repo", repo, "--", "repo-ls", "backup/main").stdout.split()
+
+
+def test_check_works_on_the_repository_that_archive_command_feeds(run):
+    assert run("--repo=1", "--", "check").returncode == 0
+
+
+def test_archive_get_works_as_a_restore_command(bed, run, tmp_path):
+    first = bed.pgbackrest.info(1)["archive"][0]["min"]
+    bed.place.account.own(tmp_path)
+    tmp_path.parent.chmod(0o755)
+    target = bed.place.path("data", "segment")
+    assert run("--repo=1", "--", "archive-get", first, str(target)).returncode == 0
+    assert target.stat().st_size == 16 << 20
+    target.unlink()
+    assert run("--repo=1", "--", "archive-get", "0000000100000000000000EE", str(target), check=False).returncode == 1
+    assert not target.exists()
+
+
+def test_the_exit_status_is_pgbackrests_own(run):
+    assert run("--repo=1", "--", "repo-get", "no/such/file", check=False).returncode == 55
+    assert run("--repo=1", "--", "info", "--output=xml", check=False).returncode == 32
+
+
+def test_another_repositorys_missing_key_is_no_hindrance(bed, run, program_path):
+    text = configuration(bed, FAST).replace(str(bed.pgbackrest.configuration), "@")
+    broken = bed.pgbackrest.configuration.read_text().replace(
+        "[global]", "[global]\nrepo3-type=s3\nrepo3-path=/x\nrepo3-s3-bucket=b", 1
+    )
+    conf = bed.place.write("broken.conf", broken)
+    file = bed.place.write("broken.yml", text.replace("@", str(conf)))
+    program = bed.place.copy_program(program_path)
+    command = [program, f"--config.file={file}", "run", "--repo=1", "--", "info", "--output=json"]
+    assert set(backups(bed.place.run(command).stdout)) == {1}
+
+
+def test_missing_credentials_are_named_with_a_way_round(bed, run):
+    away = bed.credentials_file.with_suffix(".away")
+    bed.credentials_file.rename(away)
+    try:
+        result = run("--", "info", check=False)
+        assert result.returncode == 2 and result.stdout == ""
+        assert f"repository 2 (r2) (with --repo the others go without it): credentials file {away.with_suffix('.env')}" in (
+            result.stderr
+        )
+        assert set(backups(run("--repo=1", "--", "info", "--output=json").stdout)) == {1}
+    finally:
+        away.rename(bed.credentials_file)
+
+
+def test_sections_of_the_command_count(bed, run, program_path):
+    conf = bed.place.write(
+        "sections.conf", bed.pgbackrest.configuration.read_text() + "\n[main:repo-ls]\nrepo1-path=/nowhere\n"
+    )
+    text = configuration(bed, FAST).replace(str(bed.pgbackrest.configuration), str(conf))
+    file = bed.place.write("sections.yml", text)
+    command = [bed.place.copy_program(program_path), f"--config.file={file}", "run", "--repo=1", "--"]
+    assert set(backups(bed.place.run([*command, "info", "--output=json"]).stdout)) == {1}
+    assert bed.place.run([*command, "repo-ls", "backup/main"]).stdout == ""
+
+
+@pytest.mark.parametrize("words", [["--repo=1"], ["--repo=2"], []])
+def test_the_printed_line_does_the_same_without_us_and_shows_no_secret(bed, run, words):
+    line = run(*words, "--print", "--", "info", "--output=json").stdout
+    secrets = bed.s3.credentials
+    assert secrets.key not in line and secrets.secret not in line
+    plain = bed.place.run(["sh", "-c", line])
+    assert json.loads(plain.stdout) == json.loads(run(*words, "--", "info", "--output=json").stdout)
+
+
+def test_secrets_travel_in_the_environment_only(bed, program_path):
+    """A stand-in for pgbackrest shows how it was called."""
+    stand_in = bed.place.write("show", "#!/bin/sh\ntr '\\0' '\\n' </proc/$$/cmdline\nenv\n", 0o755)
+    text = configuration(bed, FAST).replace("/usr/bin/pgbackrest", str(stand_in))
+    file = bed.place.write("show.yml", text)
+    shown = bed.place.run([bed.place.copy_program(program_path), f"--config.file={file}", "run", "--repo=2", "info"])
+    arguments, environment = shown.stdout.split("PGBACKREST_", 1)
+    assert bed.s3.credentials.secret not in arguments and "--no-config" in arguments
+    assert bed.s3.credentials.secret in environment and "REPO1" not in environment
+
+
+def test_a_command_that_cannot_be_run_is_an_error(bed, program_path):
+    text = configuration(bed, FAST).replace("/usr/bin/pgbackrest", "/nowhere/pgbackrest")
+    file = bed.place.write("nowhere.yml", text)
+    command = [bed.place.copy_program(program_path), f"--config.file={file}", "run", "--repo=1", "info"]
+    result = bed.place.run(command, check=False)
+    assert result.returncode == 2
+    assert "cannot run /nowhere/pgbackrest (pgbackrest.command): No such file or directory" in result.stderr
+
+
+def test_help_tells_how_it_is_used(run):
+    assert run("--help").stdout.startswith("usage: pgbackup_exporter [FLAGS] run ")
+
+
+def test_a_pipe_that_closes_early_ends_it_as_any_command(bed, run, program_path):
+    program, file = bed.place.copy_program(program_path), bed.place.path("run.yml")
+    line = f"{program} --config.file={file} run --repo=1 -- repo-ls --recurse archive/main | head -c 1"
+    assert subprocess.run(["sh", "-c", line], capture_output=True, timeout=30, check=True,
+                          **bed.place.account.popen_arguments()).stderr == b""  # fmt: skip
