@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "collectors/repository.h"
+
 static const enum grade grades[] = {
     [ARCHIVE_CONFIG_NOT_NEEDED] = GRADE_NONE,
     [ARCHIVE_CONFIG_NOT_CHECKED] = GRADE_NONE,
@@ -31,19 +33,7 @@ static const char *config_of(const struct archive_config_view *view)
     return view->config ? view->config : "pgbackrest.conf";
 }
 
-/* "repo2-s3-key" becomes PGBACKREST_REPO2_S3_KEY. */
-static void add_variable_name(struct strbuf *out, const char *option, size_t length)
-{
-    strbuf_puts(out, "PGBACKREST_");
-    for (size_t i = 0; i < length; i++) {
-        char byte = option[i];
-        if (byte >= 'a' && byte <= 'z')
-            byte = (char)(byte - 'a' + 'A');
-        strbuf_putc(out, byte == '-' ? '_' : byte);
-    }
-}
-
-/* The part of "repo2-s3-key" that names the repository: "repo2"; of others the whole. */
+/* How much of "repo2-s3-key" names the repository ("repo2"); 0 for an option of none. */
 static size_t repository_length(const char *option)
 {
     size_t digits = strncmp(option, "repo", 4) == 0 ? strspn(option + 4, "0123456789") : 0;
@@ -51,15 +41,16 @@ static size_t repository_length(const char *option)
 }
 
 static void report_missing(struct report *report, struct report_item *group,
-                           const struct archive_config_view *view, const char *option)
+                           const struct archive_config_view *view, const char *message)
 {
+    struct strbuf option CLEANUP(strbuf_done) = {0};
     struct strbuf give CLEANUP(strbuf_done) = {0};
     struct strbuf or_remove CLEANUP(strbuf_done) = {0};
-    size_t length = strspn(option, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    size_t repository = repository_length(option);
-    strbuf_printf(&give, "give the server %.*s: as a line of %s, or as ", (int)length, option,
-                  config_of(view));
-    add_variable_name(&give, option, length);
+    strbuf_add(&option, message, strspn(message, "abcdefghijklmnopqrstuvwxyz0123456789-"));
+    const char *name = strbuf_text(&option);
+    size_t repository = repository_length(name);
+    strbuf_printf(&give, "give the server %s: as a line of %s, or as ", name, config_of(view));
+    repository_variable_name(&give, name);
     strbuf_puts(&give, " in the environment of its service, then restart it (a reload does not "
                        "change its environment)");
     report_step(report, group, strbuf_text(&give), NULL);
@@ -68,7 +59,7 @@ static void report_missing(struct report *report, struct report_item *group,
     strbuf_printf(&or_remove,
                   "or keep this repository out of archiving: remove the lines that begin with "
                   "%.*s- from [global], [global:archive-push] and the sections of %s in %s",
-                  (int)repository, option, view->stanza, config_of(view));
+                  (int)repository, name, view->stanza, config_of(view));
     report_step(report, group, strbuf_text(&or_remove), NULL);
 }
 
