@@ -1,0 +1,15 @@
+# Side by side with other exporters on one bed: docs/benchmark.md. Included by the main Makefile.
+
+BENCH_PEERS := build/bench/peers
+# How long CPU is counted: longer than the longest interval that is measured rather than derived.
+BENCH_SECONDS ?= 300
+
+.PHONY: bench
+## make bench         side by side with pgbackrest_exporter and postgres_exporter, in 10 minutes
+bench: deps $(BENCH_PEERS)/versions
+	$(Q)$(MAKE) --no-print-directory VARIANT=release all
+	$(Q)/usr/bin/python3 -B tests/bench/bench.py --peers $(BENCH_PEERS) --seconds $(BENCH_SECONDS)
+
+$(BENCH_PEERS)/versions: tests/bench/peers
+	$(SAY) FETCH $(@D)
+	$(Q)tests/bench/peers $(@D)
