@@ -17,7 +17,7 @@
 #define THREAD_STACK_BYTES  ((size_t)256 * 1024)
 #define FIRST_RUN_SPREAD_MS 300
 #define BACKOFF_LIMIT_S     300.0
-#define STALE_INTERVALS     3
+#define MISSED_STARTS       3    /* after so many a state is stale */
 #define LARGE_SAMPLE_COUNT  5000 /* after so many the heap is given back to the system */
 
 /* Settings shared by the workers that were opened with them. */
@@ -101,12 +101,15 @@ static double current_interval_s(const struct worker *worker)
     return fmin(ldexp(base, (int)doublings), limit);
 }
 
-/* From when on its states are no longer the present, on the monotonic clock. */
+/*
+ * From when on its states are no longer the present, on the monotonic clock. In an outage a run
+ * may take all of its deadline and the next one begins only then, however short the interval is:
+ * what an outage shows must last from one run to the next.
+ */
 static int64_t expiry_ms(const struct worker *worker, int64_t started_ms)
 {
-    double period = current_interval_s(worker);
-    return started_ms +
-           (int64_t)(1000 * fmax(STALE_INTERVALS * period, period + timeout_s(worker)));
+    double between_starts_s = fmax(current_interval_s(worker), timeout_s(worker));
+    return started_ms + (int64_t)(1000 * MISSED_STARTS * between_starts_s);
 }
 
 /* ---- one run ---- */

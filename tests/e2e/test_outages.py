@@ -214,7 +214,7 @@ def test_what_is_too_old_is_withheld(bed, start_exporter):
     exporter.wait_for(up, 15)
     bed.postgres.pause()
     try:
-        # interval 1 s, deadline 8 s: states are good for 9 s, the first outcome comes after 8
+        # interval 1 s, deadline 8 s: the first outcome comes after 8, before states are too old
         metrics = exporter.wait_for(down, 20)
         expect_only_facts_of_postgres(metrics)
     finally:

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -287,6 +288,29 @@ Test(poller, a_target_that_is_no_longer_configured_is_gone)
     wait_for("fake_up");
     apply(&fake_collector, (struct target_list){0});
     cr_expect_not(page_has("fake_"));
+    stop();
+}
+
+static bool hang_and_say_down(void *state UNUSED, struct run *run, struct err *err UNUSED)
+{
+    struct err down = {.code = ERR_STUCK, .text = "no answer"};
+    poll(&(struct pollfd){.fd = run->bound.stop_fd, .events = POLLIN}, 1,
+         bound_remaining_ms(&run->bound));
+    return run_says_down(run, FAKE_UP, &down);
+}
+
+Test(poller, an_outage_stays_on_the_page_while_each_look_takes_longer_than_the_interval)
+{
+    static struct collector hanging;
+    hanging = fake_collector;
+    hanging.timeout_s = 0.4;
+    hanging.collect = hang_and_say_down;
+    apply(&hanging, fake_targets("main", ""));
+    wait_for("fake_up{stanza=\"main\"} 0");
+    for (int64_t until_ms = clock_monotonic_ms() + 1000; clock_monotonic_ms() < until_ms;) {
+        cr_assert(page_has("fake_up{stanza=\"main\"} 0"));
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    }
     stop();
 }
 
