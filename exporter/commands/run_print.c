@@ -50,15 +50,6 @@ static void add_options(struct strbuf *out, const struct stanza_repository *repo
     }
 }
 
-static void add_credentials(struct strbuf *out, const struct stanza_repository *repository)
-{
-    const struct pair_list *map = &repository->settings->credentials_map;
-    for (size_t i = 0; i < map->count; i++) {
-        add_variable(out, repository, map->items[i].name);
-        strbuf_printf(out, "\"$%s\" ", map->items[i].value);
-    }
-}
-
 /* systemd's folder is known where its variable is. */
 static void add_file(struct strbuf *out, const char *file)
 {
@@ -68,6 +59,18 @@ static void add_file(struct strbuf *out, const char *file)
     else
         add_quoted(out, file);
     strbuf_puts(out, "; ");
+}
+
+/* Two files may use the same names: what one says is taken before the next is read. */
+static void add_credentials(struct strbuf *out, const struct stanza_repository *repository)
+{
+    const struct pair_list *map = &repository->settings->credentials_map;
+    add_file(out, repository->settings->credentials_file);
+    for (size_t i = 0; i < map->count; i++) {
+        strbuf_puts(out, "export ");
+        add_variable(out, repository, map->items[i].name);
+        strbuf_printf(out, "\"$%s\"; ", map->items[i].value);
+    }
 }
 
 /* pgBackRest finds its own configuration at the two default places. */
@@ -106,7 +109,7 @@ static bool is_ours(const struct run_line *line, const struct stanza_repository 
 void run_print(const struct run_line *line, const struct settings *settings,
                const struct stanza *stanza, struct strbuf *out, bool *ret_incomplete)
 {
-    struct strbuf files CLEANUP(strbuf_done) = {0};
+    struct strbuf credentials CLEANUP(strbuf_done) = {0};
     struct strbuf variables CLEANUP(strbuf_done) = {0};
     *ret_incomplete = false;
     for (size_t i = 0; i < stanza->repository_count; i++) {
@@ -114,13 +117,11 @@ void run_print(const struct run_line *line, const struct settings *settings,
         if (!is_ours(line, repository))
             continue;
         add_options(&variables, repository, ret_incomplete);
-        add_credentials(&variables, repository);
-        if (!repository->settings->credentials_file)
-            continue;
-        add_file(&files, repository->settings->credentials_file);
+        if (repository->settings->credentials_file)
+            add_credentials(&credentials, repository);
     }
-    strbuf_printf(out, "%s%s%s", files.length > 0 ? "( " : "", strbuf_text(&files),
+    strbuf_printf(out, "%s%s%s", credentials.length > 0 ? "( " : "", strbuf_text(&credentials),
                   strbuf_text(&variables));
     add_command(line, settings, stanza, out);
-    strbuf_puts(out, files.length > 0 ? " )\n" : "\n");
+    strbuf_puts(out, credentials.length > 0 ? " )\n" : "\n");
 }

@@ -76,9 +76,26 @@ Test(run_print, credentials_are_named_not_shown)
     own.credentials_file = credentials;
     add_pair(&own.credentials_map, "s3-key", "AWS_ACCESS_KEY_ID");
     cr_expect_str_eq(printed(), "( . '/run/secrets/r2 env'; "
-                                "PGBACKREST_REPO2_S3_KEY=\"$AWS_ACCESS_KEY_ID\" "
+                                "export PGBACKREST_REPO2_S3_KEY=\"$AWS_ACCESS_KEY_ID\"; "
                                 "/usr/bin/pgbackrest --stanza=main repo-ls )\n");
     cr_expect_not(incomplete);
+}
+
+Test(run_print, two_files_may_use_the_same_names)
+{
+    static char file[] = "/run/nas";
+    static struct text_pair map[1];
+    static struct repository_settings other = {.credentials_file = file,
+                                               .credentials_map = {.items = map}};
+    own.credentials_file = credentials;
+    add_pair(&own.credentials_map, "s3-key", "AWS_ACCESS_KEY_ID");
+    add_pair(&other.credentials_map, "s3-key", "AWS_ACCESS_KEY_ID");
+    repositories[0].settings = &other;
+    cr_expect_str_eq(printed(), "( . /run/nas; "
+                                "export PGBACKREST_REPO1_S3_KEY=\"$AWS_ACCESS_KEY_ID\"; "
+                                ". '/run/secrets/r2 env'; "
+                                "export PGBACKREST_REPO2_S3_KEY=\"$AWS_ACCESS_KEY_ID\"; "
+                                "/usr/bin/pgbackrest --stanza=main repo-ls )\n");
 }
 
 Test(run_print, systemds_folder_stays_a_variable)
