@@ -1,9 +1,12 @@
 """pgBackRest's commands by way of `run`: the one definition of each repository, for people."""
 import json
+import shutil
 import subprocess
 
 import pytest
 from exporter import FAST, configuration
+from postgres import Postgres
+from process import free_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +36,46 @@ def test_check_works_on_the_repository_that_archive_command_feeds(run):
     assert run("--repo=1", "--", "check").returncode == 0
 
 
-def test_archive_get_works_as_a_restore_command(bed, run, tmp_path):
+def test_archive_get_fetches_a_segment_and_says_when_there_is_none(bed, run):
     first = bed.pgbackrest.info(1)["archive"][0]["min"]
-    bed.place.account.own(tmp_path)
-    tmp_path.parent.chmod(0o755)
     target = bed.place.path("data", "segment")
     assert run("--repo=1", "--", "archive-get", first, str(target)).returncode == 0
     assert target.stat().st_size == 16 << 20
     target.unlink()
     assert run("--repo=1", "--", "archive-get", "0000000100000000000000EE", str(target), check=False).returncode == 1
     assert not target.exists()
+
+
+@pytest.fixture
+def elsewhere(bed):
+    """Room for a copy of the bed's server, in a folder and on a port of its own."""
+    server = Postgres(bed.place, free_port(), "/bin/false", 60, "restored")
+    server.data.mkdir(mode=0o700)
+    bed.place.account.own(server.data)
+    yield server
+    server.stop()
+    shutil.rmtree(server.data)
+
+
+def restore(bed, server, repo, restore_command):
+    options = [f"--pg1-path={server.data}", "--no-delta", "--archive-mode=off"]
+    options += [f"--recovery-option=restore_command={restore_command}"]
+    bed.pgbackrest.run("restore", *options, repo=repo)
+    with open(server.data / "postgresql.conf", "a", encoding="utf-8") as file:
+        file.write(f"port = {server.port}\n")
+    server.start()
+
+
+# Repository 2 holds no WAL: without --repo the other one gives it.
+@pytest.mark.parametrize(("repo", "words"), [(1, "--repo 1"), (2, "")])
+def test_a_server_restored_elsewhere_gets_all_its_wal(bed, run, program_path, elsewhere, repo, words):
+    bed.postgres.wait_archived(bed.postgres.switch_wal())
+    program, file = bed.place.copy_program(program_path), bed.place.path("run.yml")
+    get = f"archive-get --pg1-path={elsewhere.data} --no-archive-async"
+    restore(bed, elsewhere, repo, f'{program} --config.file={file} run {words} -- {get} %f "%p"')
+    wait_until(lambda: elsewhere.sql("SELECT pg_is_in_recovery()") == "f", 30, "recovery does not end")
+    newest = "SELECT max(at) FROM written"
+    assert elsewhere.sql(newest) == bed.postgres.sql(newest) != ""
 
 
 def test_the_exit_status_is_pgbackrests_own(run):
