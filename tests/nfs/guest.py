@@ -6,6 +6,7 @@ own behind a veth pair, so that its end can be cut while the client stays as it 
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 STORY = Path("/story")
 SERVER, CLIENT = "10.9.0.2", "10.9.0.1"
-PORT = 10854
+PORT, PEER_PORT = 10854, 9100
 MODULES = ("veth", "nfsd", "nfsv3", "nfsv4", "iptable_filter", "ipt_REJECT", "xt_tcpudp", "fuse")
 LEASE_SECONDS = 10
 WRITE_OPERATIONS = {"proc3": 7, "proc4ops": 38}  # where WRITE stands in /proc/net/rpc/nfsd
@@ -149,14 +150,28 @@ class Exporter:
             time.sleep(0.1)
         return None
 
-    def wait_steady(self, series, value, seconds):
-        """Wait until it has had the value for so long: a soft mount errs once more as it recovers."""
-        begun = time.monotonic()
+    def settle(self, series, value, seconds):
+        """Wait until it has had the value for so long: a soft mount errs once more as it recovers.
+
+        How often it lost the value again, and the fewest children in the quiet time at the end:
+        one that does not leave is one too many, one that comes and goes is a poll.
+        """
+        begun, relapses, children = time.monotonic(), 0, []
         while time.monotonic() - begun < seconds:
             if self.value(series) != value:
                 self.wait_until(series, value, 60)
-                begun = time.monotonic()
-            time.sleep(0.2)
+                begun, relapses, children = time.monotonic(), relapses + 1, []
+            children.append(self.children())
+            time.sleep(0.05)
+        return {"relapses": relapses, "fewest_children": min(children)}
+
+    def most_children(self, seconds):
+        """The most that it had at once within so many seconds."""
+        most, until = 0, time.monotonic() + seconds
+        while time.monotonic() < until:
+            most = max(most, self.children())
+            time.sleep(0.05)
+        return most
 
     def latencies(self, count):
         """Milliseconds of so many scrapes over one connection, sorted."""
@@ -191,7 +206,6 @@ def snapshot(exporter, scrapes):
         "metrics": exporter.scrape(),
         "scrape_p50_ms": percentile(latencies, 0.5),
         "scrape_p99_ms": percentile(latencies, 0.99),
-        "children": exporter.children(),
         "mountinfo": Path("/proc/self/mountinfo").read_text(),
         "writes": writes_seen(),
     }
@@ -204,34 +218,103 @@ def writes_seen():
     return {name: int(fields[name][at]) for name, at in WRITE_OPERATIONS.items() if name in fields}
 
 
+class Peer:
+    """node_exporter, which looks at the same mount when it is scraped."""
+
+    def __init__(self, program):
+        command = [program, f"--web.listen-address=127.0.0.1:{PEER_PORT}"]
+        self.process = subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, stderr=open("/story/peer.log", "ab"))
+        while self.scrape_seconds(1) is None:
+            time.sleep(0.2)
+
+    def scrape_seconds(self, limit):
+        """None when the answer takes longer than that."""
+        begun = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", PEER_PORT, timeout=limit)
+        try:
+            connection.request("GET", "/metrics")
+            connection.getresponse().read()
+        except OSError:
+            return None
+        finally:
+            connection.close()
+        return round(time.monotonic() - begun, 2)
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
+    def look(self, scrapes):
+        """What so many scrapes cost, each given up as Prometheus does."""
+        before = self.threads()
+        taken = [self.scrape_seconds(PROMETHEUS_PATIENCE_SECONDS) for _ in range(scrapes)]
+        return {"scrapes_s": taken, "threads_before": before, "threads_after": self.threads()}
+
+
 RESPONDING = 'pgbackup_mount_responding{path="/nfs"}'
+PROMETHEUS_PATIENCE_SECONDS = 10
 
 
 def watch(scenario):
+    peer = Peer(scenario["peer"]) if scenario["peer"] else None
     exporter = Exporter(scenario, PORT)
-    outcome = {"seen_healthy_s": exporter.wait_until(RESPONDING, 1, 30)}
-    time.sleep(2)
+    outcome = {"seen_healthy_s": exporter.wait_until(RESPONDING, 1, 30), "peer": {}}
+    time.sleep(1)
     outcome["healthy"] = snapshot(exporter, scenario["scrapes"])
     begin_outage(scenario)
     outcome["seen_outage_s"] = exporter.wait_until(RESPONDING, 0, scenario["notice"])
-    time.sleep(scenario["stay"])
-    outcome["outage"] = snapshot(exporter, scenario["scrapes"])
-    outcome["stop_s"] = stop_in_the_middle(scenario)
+    outcome.update(live_in_outage(scenario, exporter))
+    if peer:
+        outcome["peer"]["outage"] = peer.look(3)
     end_outage(scenario)
     outcome["seen_recovered_s"] = exporter.wait_until(RESPONDING, 1, scenario["recover"])
-    exporter.wait_steady(RESPONDING, 1, 5)
+    outcome.update(exporter.settle(RESPONDING, 1, scenario["settle"]))
     outcome["recovered"] = snapshot(exporter, scenario["scrapes"])
-    outcome["final_stop_s"] = exporter.stop_seconds()
-    outcome["log"] = Path(exporter.log.name).read_text(errors="replace")
-    return outcome
+    if peer:
+        outcome["peer"]["recovered"] = peer.look(1)
+    return outcome | last_words(exporter)
 
 
-def stop_in_the_middle(scenario):
-    """A second exporter, told to end while its probes hang."""
+def live_in_outage(scenario, exporter):
+    """A second exporter comes and goes meanwhile: it begins in the outage and ends in it."""
     second = Exporter(scenario, PORT + 1)
-    second.wait_until(RESPONDING, 0, scenario["notice"])
-    time.sleep(1)
-    return second.stop_seconds()
+    most = exporter.most_children(scenario["stay"])
+    away = snapshot(exporter, scenario["scrapes"])
+    known = second.wait_until(RESPONDING, 0, scenario["notice"])
+    return {"most_children": most, "outage": away, "second_knows": known is not None, "stop_s": second.stop_seconds()}
+
+
+def last_words(exporter):
+    return {"final_stop_s": exporter.stop_seconds(), "log": Path(exporter.log.name).read_text(errors="replace")}
+
+
+def watch_idle(scenario):
+    """Nobody uses the mount when the server goes: what the kernel tells before a call hangs."""
+    begun = time.monotonic()
+    begin_outage(scenario)
+    while not lease_expired() and time.monotonic() - begun < 3 * LEASE_SECONDS:
+        time.sleep(0.2)
+    outcome = {"lease_expired_s": lease_expired(), "after_s": round(time.monotonic() - begun, 1), "blocked": blocked()}
+    exporter = Exporter(scenario, PORT)
+    outcome["seen_outage_s"] = exporter.wait_until(RESPONDING, 0, scenario["notice"])
+    return outcome | {"metrics": exporter.scrape()} | last_words(exporter)
+
+
+def lease_expired():
+    return int(re.search(r"lease_expired=(\d+)", Path("/proc/self/mountstats").read_text()).group(1))
+
+
+def blocked():
+    """Processes that wait in the kernel; its own threads, which have no command line, are not meant."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_text()
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue  # it has ended
+        if command and state == "D":
+            found.append(command)
+    return found
 
 
 def main():
@@ -242,7 +325,7 @@ def main():
     start_server()
     mount_nas(scenario)
     configure(scenario)
-    outcome = watch(scenario)
+    outcome = watch_idle(scenario) if scenario["idle"] else watch(scenario)
     (STORY / "outcome.json").write_text(json.dumps(outcome))
     os.sync()
 

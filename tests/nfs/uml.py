@@ -20,11 +20,14 @@ DEFAULTS = {
     "options": "hard,timeo=30,retrans=2",
     "outage": "link-down",
     "interval": "1s",
-    "deadline": "2s",
-    "scrapes": 200,
+    "deadline": "4s",  # a busy machine's guest takes more than a second to start a process
+    "scrapes": 50,
     "notice": 30,  # seconds until the outage must have been seen
     "stay": 12,  # seconds to stay in it after that
     "recover": 60,  # seconds until the end of it must have been seen
+    "settle": 2,  # seconds without a relapse that follow
+    "idle": False,  # nobody uses the mount before the outage
+    "peer": None,  # node_exporter, to look at the same mount
 }
 
 
@@ -39,16 +42,22 @@ def prepare():
 
 def tell(program, **scenario):
     """The outcome of one scenario, as guest.py writes it. Takes 20 to 90 s."""
-    scenario = {**DEFAULTS, "program": "/story/" + Path(program).name, **scenario}
+    scenario = {**DEFAULTS, **scenario}
     with tempfile.TemporaryDirectory(prefix="pgbackup-nfs-", dir="/var/tmp") as folder:
         story = Path(folder)
+        scenario["program"] = bring(program, story)
+        scenario["peer"] = scenario["peer"] and bring(scenario["peer"], story)
         (story / "scenario.json").write_text(json.dumps(scenario))
         (story / "tmp").mkdir()
-        shutil.copy(program, story)
         shutil.copy(FOLDER / "guest.py", story)
-        limit = BOOT_SECONDS + scenario["notice"] * 2 + scenario["stay"] + scenario["recover"] + 60
+        limit = BOOT_SECONDS + scenario["notice"] * 2 + scenario["stay"] + scenario["recover"] + 120
         console = boot(story, limit)
         return read_outcome(story, console)
+
+
+def bring(program, story):
+    """Its path in the guest."""
+    return "/story/" + Path(shutil.copy(program, story)).name
 
 
 def boot(story, limit):
