@@ -6,16 +6,21 @@
 static struct run_line line;
 static struct err err;
 
+/* The line points to its words: they must outlast the assertion they are written in. */
+/* The words outlive the macro's own list: what was read points to them. */
 static bool read_words(int argc, const char *const *argv)
 {
+    static const char *words[16];
+    for (int i = 0; i < argc; i++)
+        words[i] = argv[i];
     err = (struct err){0};
     line = (struct run_line){0};
-    return run_line_read(argc, (char *const *)(uintptr_t)argv, &line, &err);
+    return run_line_read(argc, (char *const *)(uintptr_t)words, &line, &err);
 }
 
 #define READ(...)                                                                                  \
     read_words((int)COUNT_OF(((const char *const[]){"run", __VA_ARGS__})),                         \
-               (const char *const[]){"run", __VA_ARGS__, NULL})
+               (const char *const[]){"run", __VA_ARGS__})
 
 Test(run_line, the_command_comes_behind_two_dashes)
 {
