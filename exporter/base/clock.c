@@ -15,7 +15,8 @@ double clock_wall_seconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    int64_t milliseconds = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (double)milliseconds / 1000;
 }
 
 struct bound bound_after(int64_t timeout_ms, int stop_fd)

@@ -13,7 +13,7 @@
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t clock_monotonic_ms(void);
 
-/* Seconds since 1970-01-01 UTC, with fractions. */
+/* Seconds since 1970-01-01 UTC, in whole milliseconds: what is finer is noise and long to print. */
 double clock_wall_seconds(void);
 
 /* How long a wait may take: no wait in the program is without one. */

@@ -164,15 +164,17 @@ void exposition_add_number(struct strbuf *out, double value)
 
 static void add_help(struct strbuf *out, const char *help, enum exposition_format format)
 {
-    for (; *help; help++) {
-        if (*help == '\n') {
-            strbuf_puts(out, "\\n");
-            continue;
-        }
-        /* OpenMetrics escapes quotes in help too; the older text must not. */
-        if (*help == '\\' || (*help == '"' && format == EXPOSITION_OPENMETRICS))
-            strbuf_putc(out, '\\');
-        strbuf_putc(out, *help);
+    /* OpenMetrics escapes quotes in help too; the older text must not. */
+    const char *escaped = format == EXPOSITION_OPENMETRICS ? "\\\n\"" : "\\\n";
+    for (;;) {
+        size_t plain = strcspn(help, escaped);
+        strbuf_add(out, help, plain);
+        help += plain;
+        if (!*help)
+            return;
+        strbuf_putc(out, '\\');
+        strbuf_putc(out, *help == '\n' ? 'n' : *help);
+        help++;
     }
 }
 
@@ -210,11 +212,18 @@ static void add_head(struct strbuf *out, const struct metric_desc *desc,
     strbuf_putc(out, '\n');
 }
 
+/* To the millisecond: what a difference of two times has beyond is noise, and long to print. */
+static double age_at(double now, double moment)
+{
+    return round((now - moment) * 1000) / 1000 + 0.0; /* never -0 */
+}
+
 static void add_sample(struct strbuf *out, const struct sample *sample, double now)
 {
+    double value = sample->value;
     strbuf_puts(out, sample->series);
     strbuf_putc(out, ' ');
-    exposition_add_number(out, sample->desc->age ? now - sample->value : sample->value);
+    exposition_add_number(out, sample->desc->age ? age_at(now, value) : value);
     strbuf_putc(out, '\n');
 }
 

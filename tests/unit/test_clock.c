@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <limits.h>
+#include <math.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,15 @@ Test(clock, the_wall_clock_is_the_systems_with_fractions)
     for (int i = 0; i < 1000000 && next == now; i++)
         next = clock_wall_seconds();
     cr_expect_lt(next - now, 1, "moves in steps of whole seconds");
+}
+
+Test(clock, the_wall_clock_counts_whole_milliseconds)
+{
+    for (int i = 0; i < 100; i++) {
+        double now = clock_wall_seconds();
+        cr_assert_eq(now, round(now * 1000) / 1000);
+        nanosleep(&(struct timespec){.tv_nsec = 1234}, NULL);
+    }
 }
 
 Test(clock, a_new_bound_has_its_whole_time_left)

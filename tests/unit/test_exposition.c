@@ -205,6 +205,24 @@ Test(exposition, reckons_ages_at_the_time_of_writing_and_lets_the_future_be_nega
     free(text);
 }
 
+Test(exposition, tells_ages_in_whole_milliseconds)
+{
+    const struct metric_desc age = {.name = "x_age_seconds", .help = "X.", .age = true};
+    static const struct {
+        double moment;
+        const char *line;
+    } cases[] = {
+        {NOW - 60.123456, "x_age_seconds 60.123\n"},
+        {NOW - 60.1236, "x_age_seconds 60.124\n"},
+        {NOW + 0.0001, "x_age_seconds 0\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char *text = PAGE(EXPOSITION_TEXT, 0, one(&age, cases[i].moment));
+        cr_expect(strstr(text, cases[i].line), "%s", text);
+        free(text);
+    }
+}
+
 Test(exposition, escapes_help)
 {
     const struct metric_desc desc = {.name = "x_up", .help = "A \"b\" \\ c\nd."};
