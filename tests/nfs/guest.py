@@ -222,7 +222,11 @@ class Peer:
     """node_exporter, which looks at the same mount when it is scraped."""
 
     def __init__(self, program):
-        command = [program, f"--web.listen-address=127.0.0.1:{PEER_PORT}"]
+        # It takes the list of mounts from process 1, which has another root than the rest here.
+        Path("/tmp/peer").mkdir()
+        Path("/tmp/peer/1").symlink_to("/proc/self")
+        command = [program, "--path.procfs=/tmp/peer", "--collector.disable-defaults", "--collector.filesystem"]
+        command.append(f"--web.listen-address=127.0.0.1:{PEER_PORT}")
         self.process = subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, stderr=open("/story/peer.log", "ab"))
         while self.scrape_seconds(1) is None:
             time.sleep(0.2)
