@@ -79,6 +79,17 @@ static bool become_pgbackrest(const struct run_line *line, const struct settings
     return err_system(err, errno, "cannot run %s (pgbackrest.command)", program);
 }
 
+/* Whether pgbackrest.conf gives the plain line repositories that were not asked for. */
+static bool goes_to_others(const struct run_line *line, const struct stanza *stanza)
+{
+    bool others = false;
+    for (size_t i = 0; i < stanza->repository_count; i++) {
+        const struct stanza_repository *repository = &stanza->repositories[i];
+        others = others || (repository->in_pgbackrest_conf && !run_line_wants(line, repository));
+    }
+    return others && !line->takes_repo;
+}
+
 static bool print(const struct run_line *line, const struct settings *settings,
                   const struct stanza *stanza, struct err *err)
 {
@@ -87,6 +98,11 @@ static bool print(const struct run_line *line, const struct settings *settings,
     run_print(line, settings, stanza, &text, &incomplete);
     if (text.failed)
         return err_memory(err);
+    if (goes_to_others(line, stanza))
+        fprintf(stderr,
+                "pgbackup_exporter: pgbackrest's own %s takes no --repo: as a plain line it goes "
+                "to every repository\n",
+                line->arguments[0]);
     if (incomplete)
         fprintf(stderr, "pgbackup_exporter: put the value in place of each <...>: %s holds it\n",
                 settings->config_file);
@@ -97,10 +113,12 @@ static bool print(const struct run_line *line, const struct settings *settings,
 /* True after --print; what runs does not come back. */
 static bool run(const struct run_line *line, struct settings *settings, struct err *err)
 {
-    const struct stanza *stanza = NULL;
-    if (!settings_use_command(settings, line->arguments[0], err) ||
-        !run_line_stanza(line, settings, &stanza, err) ||
-        !run_line_check_repository(line, stanza, err))
+    static char no_name[] = "";
+    static const struct stanza none = {.name = no_name};
+    const struct stanza *stanza = &none;
+    if (line->takes_stanza && (!settings_use_command(settings, line->arguments[0], err) ||
+                               !run_line_stanza(line, settings, &stanza, err) ||
+                               !run_line_check_repository(line, stanza, err)))
         return false;
     return line->print ? print(line, settings, stanza, err)
                        : become_pgbackrest(line, settings, stanza, err);

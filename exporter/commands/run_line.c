@@ -115,6 +115,10 @@ static bool read_option(struct run_line *line, int argc, char *const argv[], int
         line->help = true;
         return true;
     }
+    if (line->repo_key > 0 && is_option(argument, "--repo"))
+        return err_set(err, ERR_CONFIG, "--repo is given twice");
+    if (line->stanza && is_option(argument, "--stanza"))
+        return err_set(err, ERR_CONFIG, "--stanza is given twice");
     if (is_option(argument, "--repo"))
         return read_key(take_value(argc, argv, index), &line->repo_key, err);
     if (!is_option(argument, "--stanza"))

@@ -149,6 +149,22 @@ def test_a_command_that_cannot_be_run_is_an_error(bed, program_path):
     assert "cannot run /nowhere/pgbackrest (pgbackrest.command): No such file or directory" in result.stderr
 
 
+def test_version_asks_for_no_stanza_and_no_credentials(bed, program_path):
+    conf = bed.place.write("two.conf", "[a]\npg1-path=/a\n[b]\npg1-path=/b\n")
+    file = bed.place.write("two.yml", f"pgbackrest: {{config: {conf}}}\n")
+    command = [bed.place.copy_program(program_path), f"--config.file={file}", "run"]
+    assert bed.place.run([*command, "version"]).stdout.startswith("pgBackRest ")
+    assert "Say --stanza with one of a, b" in bed.place.run([*command, "info"], check=False).stderr
+
+
+def test_a_printed_check_says_when_it_goes_to_other_repositories_too(run):
+    """pgbackrest.conf names repository 1 alone, and pgBackRest's check takes no --repo."""
+    assert run("--repo=1", "--print", "--", "check").stderr == ""
+    printed = run("--repo=2", "--print", "--", "check")
+    assert "--repo=" not in printed.stdout
+    assert "check takes no --repo: as a plain line it goes to every repository" in printed.stderr
+
+
 def test_help_tells_how_it_is_used(run):
     assert run("--help").stdout.startswith("usage: pgbackup_exporter [FLAGS] run ")
 

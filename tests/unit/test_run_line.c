@@ -6,7 +6,6 @@
 static struct run_line line;
 static struct err err;
 
-/* The line points to its words: they must outlast the assertion they are written in. */
 /* The words outlive the macro's own list: what was read points to them. */
 static bool read_words(int argc, const char *const *argv)
 {
@@ -48,6 +47,14 @@ Test(run_line, values_are_taken_with_and_without_a_sign)
     cr_expect(line.print);
     cr_assert(READ("--stanza", "dev", "--", "info"));
     cr_expect_str_eq(line.stanza, "dev");
+}
+
+Test(run_line, what_is_said_twice_is_an_error)
+{
+    cr_expect_not(READ("--stanza", "a", "--stanza=a", "--", "info"));
+    cr_expect_str_eq(err.text, "--stanza is given twice");
+    cr_expect_not(READ("--repo=1", "--repo=2", "--", "info"));
+    cr_expect_str_eq(err.text, "--repo is given twice");
 }
 
 Test(run_line, help_needs_no_command)
