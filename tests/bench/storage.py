@@ -36,7 +36,8 @@ from process import free_port, wait_until  # noqa: E402
 from test_nfs import PATH, SCENARIOS  # noqa: E402
 from web import get  # noqa: E402
 
-DEFAULT_INTERVALS = {"interval": "15s", "deadline": "5s"}
+# A relapse would be seen by the next look only.
+DEFAULT_INTERVALS = {"interval": "15s", "deadline": "5s", "settle": 20}
 SCRAPES = 500
 HANG_SECONDS = 600
 LOOK_SECONDS = 30

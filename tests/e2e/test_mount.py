@@ -1,7 +1,9 @@
 """The mounts of the repositories: real ones, in a namespace of each test's own."""
 import os
+import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,10 @@ class Watched(mounts.MountSpace):
         self.path = str(path)
         self.configure(repository or f"{path}/repo", **configuration)
         self.start_exporter(**({} if flags is None else {"flags": flags}))
+
+    def exporter_memory_kib(self):
+        """What is its own alone."""
+        return int(re.search(r"^RssAnon:\s+(\d+)", Path(f"/proc/{self.exporter.pid}/status").read_text(), re.M).group(1))
 
     def repository_mount(self):
         """The mount that the repository is said to lie on."""
@@ -281,6 +287,17 @@ class TestHangingMount:
         space.exporter.send_signal(signal.SIGTERM)
         space.exporter.wait(20)
         assert time.monotonic() - begun < 4
+
+    @pytest.mark.campaign
+    def test_that_hangs_for_long_costs_no_memory(self, space, failing):
+        space.order("hang")
+        wait_until(lambda: space.metrics().value("pgbackup_stuck_children") == 1, 15, "no stuck child")
+        before = space.exporter_memory_kib()
+        time.sleep(20)
+        assert space.exporter_memory_kib() <= before + 512
+        assert len(space.probes()) == 1
+        space.order("")
+        wait_for_recovery(space)
 
     def test_that_is_detached_is_missing_and_no_longer_stuck(self, space, failing):
         space.order("hang")

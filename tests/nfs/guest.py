@@ -17,6 +17,7 @@ SERVER, CLIENT = "10.9.0.2", "10.9.0.1"
 PORT, PEER_PORT = 10854, 9100
 MODULES = ("veth", "nfsd", "nfsv3", "nfsv4", "iptable_filter", "ipt_REJECT", "xt_tcpudp", "fuse")
 LEASE_SECONDS = 10
+QUIET_SECONDS = 20  # until then a child that was on its way has ended
 WRITE_OPERATIONS = {"proc3": 7, "proc4ops": 38}  # where WRITE stands in /proc/net/rpc/nfsd
 
 
@@ -154,16 +155,18 @@ class Exporter:
         """Wait until it has had the value for so long: a soft mount errs once more as it recovers.
 
         How often it lost the value again, and the fewest children in the quiet time at the end:
-        one that does not leave is one too many, one that comes and goes is a poll.
+        one that does not leave is one too many, one that comes and goes is a poll. The quiet time
+        lasts until there is a moment without any, but not for ever.
         """
-        begun, relapses, children = time.monotonic(), 0, []
-        while time.monotonic() - begun < seconds:
+        begun, relapses, fewest = time.monotonic(), 0, None
+        while time.monotonic() - begun < (QUIET_SECONDS if fewest else seconds):
             if self.value(series) != value:
                 self.wait_until(series, value, 60)
-                begun, relapses, children = time.monotonic(), relapses + 1, []
-            children.append(self.children())
+                begun, relapses, fewest = time.monotonic(), relapses + 1, None
+            count = self.children()
+            fewest = count if fewest is None else min(fewest, count)
             time.sleep(0.05)
-        return {"relapses": relapses, "fewest_children": min(children)}
+        return {"relapses": relapses, "fewest_children": fewest}
 
     def most_children(self, seconds):
         """The most that it had at once within so many seconds."""
