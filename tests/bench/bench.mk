@@ -10,6 +10,12 @@ bench: deps $(BENCH_PEERS)/versions
 	$(Q)$(MAKE) --no-print-directory VARIANT=release all
 	$(Q)/usr/bin/python3 -B tests/bench/bench.py --peers $(BENCH_PEERS) --seconds $(BENCH_SECONDS)
 
+.PHONY: bench-storage
+## make bench-storage outages of mounts and of the object store, in 50 minutes
+bench-storage: deps
+	$(Q)$(MAKE) --no-print-directory VARIANT=release all
+	$(Q)/usr/bin/python3 -B tests/bench/storage.py
+
 $(BENCH_PEERS)/versions: tests/bench/peers
 	$(SAY) FETCH $(@D)
 	$(Q)tests/bench/peers $(@D)
