@@ -10,7 +10,8 @@
  * spool-path that is not there; archive-async changes nothing (measured with 2.45).
  *
  * What cannot be tried without a guess has no sample: a wrapper script, an archive_library, a
- * server whose environment is not known.
+ * server whose environment is not known. A script that is itself called pgbackrest is tried, for
+ * most pass everything on; only the words of pgbackrest count, not an end that it finds alone.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -274,13 +275,25 @@ static void argv_freep(const char ***argv)
     free((void *)*argv);
 }
 
-/* The words of archive_command with the program as it was found. */
+/*
+ * The words of archive_command with the program as it was found. Without those on logging: a log
+ * file would be told of a failure at each look, and messages must be there to be read.
+ */
 static const char **build_argv(const struct attempt *attempt)
 {
     const struct text_list *words = &attempt->command.words;
     const char **argv = calloc(words->count + 1, sizeof *argv);
-    for (size_t i = 0; argv && i < words->count; i++)
-        argv[i] = i == 0 ? strbuf_text(&attempt->program) : words->items[i];
+    size_t count = 0;
+    if (!argv)
+        return NULL;
+    argv[count++] = strbuf_text(&attempt->program);
+    for (size_t i = 1; i < words->count; i++) {
+        size_t logging = archive_command_logging(&attempt->command, i);
+        if (logging == 0)
+            argv[count++] = words->items[i];
+        else
+            i += logging - 1;
+    }
     return argv;
 }
 
@@ -353,19 +366,29 @@ static const char *error_in(const char *messages)
     return found ? found + strlen(mark) : messages;
 }
 
-static bool judge_status(int status, struct archive_config_view *view)
+/* pgbackrest names its status, "ERROR: [037]: ..."; a script that fails before it does not. */
+static bool is_pgbackrests(int status, const char *messages)
+{
+    struct strbuf mark CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&mark, "[%03d]: ", status);
+    return !mark.failed && strstr(error_in(messages), strbuf_text(&mark)) == error_in(messages);
+}
+
+static void judge_status(int status, struct archive_config_view *view)
 {
     const char *messages = strbuf_text(&view->messages);
     if (status == STATUS_SOUND) {
         view->verdict = ARCHIVE_CONFIG_VALID;
         strbuf_truncate(&view->messages, 0);
-        return true;
+        return;
+    }
+    if (!is_pgbackrests(status, messages)) {
+        err_set(&view->why, ERR_OTHER, "%s ends with status %d, and not with words of pgbackrest",
+                view->program, status);
+        return;
     }
     view->verdict = ARCHIVE_CONFIG_INVALID;
     err_set(&view->why, reason_of(status, messages), "%s", error_in(messages));
-    if (!*messages)
-        err_set(&view->why, view->why.code, "archive-push ends with status %d", status);
-    return true;
 }
 
 /* Only an end that it chose itself tells of its configuration. */
@@ -382,7 +405,10 @@ static bool try_command(const struct archive_config *config, const struct attemp
     if (err->code != ERR_EXIT || !result.exited)
         return err_prefix(err, "archive-push without a WAL segment");
     take_messages(attempt, &result, &view->messages);
-    return view->messages.failed ? err_memory(err) : judge_status(result.exit_status, view);
+    if (view->messages.failed)
+        return err_memory(err);
+    judge_status(result.exit_status, view);
+    return true;
 }
 
 static void add_samples(struct sink *sink, const struct archive_config_view *view)

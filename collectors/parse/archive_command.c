@@ -294,6 +294,15 @@ const char *archive_command_option(const struct archive_command *command, const 
     return NULL;
 }
 
+size_t archive_command_logging(const struct archive_command *command, size_t index)
+{
+    static const char begin[] = "--log-level-";
+    const char *word = command->words.items[index];
+    if (strncmp(word, begin, sizeof begin - 1) != 0)
+        return 0;
+    return needs_value(word) ? 2 : 1;
+}
+
 void archive_command_done(struct archive_command *command)
 {
     text_list_done(&command->words);

@@ -34,6 +34,12 @@ bool archive_command_parse(const char *text, struct archive_command *ret, struct
 /* The value of an option ("config") among the words, or NULL. Owned by the command. */
 const char *archive_command_option(const struct archive_command *command, const char *option);
 
+/*
+ * How many words, from that index on, are an option on logging (log-level-file ...): 1, with its
+ * value behind it 2; 0 when another word stands there.
+ */
+size_t archive_command_logging(const struct archive_command *command, size_t index);
+
 void archive_command_done(struct archive_command *command);
 
 #endif

@@ -319,7 +319,7 @@ Test(archive_config, gives_each_refusal_its_reason)
          "permission", "[041]"},
         {"echo 'P00  ERROR: [029]: bad'; exit 29", "config", "fail: [029]: bad"},
         {"echo 'WARN: odd' >&2; echo 'ERROR: [037]: no' >&2; exit 37", "config", "fail: [037]: no"},
-        {"exit 99", "other", "archive-push ends with status 99"},
+        {"echo 'ERROR: [099]: what' >&2; exit 99", "other", "fail: [099]: what"},
     };
     start_plain();
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -409,6 +409,39 @@ Test(archive_config, says_nothing_of_a_program_that_does_not_miss_the_segment)
     start_plain();
     collect(&outcome);
     assert_no_sample(&outcome, "asked for no WAL segment");
+}
+
+Test(archive_config, says_nothing_of_a_script_that_fails_before_pgbackrest)
+{
+    static const char *const scripts[] = {
+        "exit 99",
+        ". /nowhere/credentials",
+        "echo 'ERROR: no HOME' >&2; exit 1",
+        "echo 'ERROR: [037]: archive-push command requires option: pg1-path' >&2; exit 1",
+    };
+    start_plain();
+    for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+        struct outcome outcome CLEANUP(outcome_done);
+        install(scripts[i]);
+        collect(&outcome);
+        assert_no_sample(&outcome, "and not with words of pgbackrest");
+    }
+}
+
+Test(archive_config, writes_no_log_that_archive_command_asks_for)
+{
+    struct outcome outcome CLEANUP(outcome_done);
+    struct strbuf seen CLEANUP(strbuf_done) = {0};
+    struct strbuf command CLEANUP(strbuf_done) = {0};
+    install("printf '%s\\n' \"$@\" >\"${0%/*}/seen\"; exit 43");
+    strbuf_printf(&command,
+                  "%s --log-level-file=info --stanza main --log-level-stderr off archive-push %%p "
+                  "--log-level-console=detail",
+                  place.program);
+    start(strbuf_text(&command), NULL);
+    collect(&outcome);
+    read_file("seen", &seen);
+    cr_assert_str_eq(strbuf_text(&seen), "--stanza\nmain\narchive-push\n");
 }
 
 Test(archive_config, says_nothing_of_an_archive_library)
