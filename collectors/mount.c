@@ -191,7 +191,27 @@ static bool has_target(const struct target_list *list, const char *name)
     return false;
 }
 
-static bool add_target(const struct stanza_repository *repository, const struct mountinfo *table,
+/* What is mounted, and what is to be. */
+struct mounts {
+    struct mountinfo table;
+    struct strbuf expected;
+};
+
+static void mounts_done(struct mounts *mounts)
+{
+    mountinfo_done(&mounts->table);
+    strbuf_done(&mounts->expected);
+}
+
+static bool mounts_read(struct mounts *ret, struct err *err)
+{
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    mount_expected_read(&ret->expected);
+    return mount_list_read(MOUNT_LIST, &text, err) &&
+           mountinfo_parse(text.data, text.length, &ret->table, err);
+}
+
+static bool add_target(const struct stanza_repository *repository, const struct mounts *mounts,
                        struct target_list *list, struct err *err)
 {
     static const struct label none[] = {{NULL, NULL}};
@@ -200,7 +220,7 @@ static bool add_target(const struct stanza_repository *repository, const struct 
     const char *path = repository_mount_path(repository);
     if (!path)
         return true;
-    char *owned = repository_mount_name(repository, table);
+    char *owned = repository_mount_name(repository, &mounts->table, &mounts->expected);
     strbuf_puts(&name, owned ? owned : "");
     free(owned);
     const char *type = type_of(repository);
@@ -217,7 +237,7 @@ static bool add_target(const struct stanza_repository *repository, const struct 
     return true;
 }
 
-static bool add_targets(const struct settings *settings, const struct mountinfo *table,
+static bool add_targets(const struct settings *settings, const struct mounts *mounts,
                         bool configured, struct target_list *list, struct err *err)
 {
     for (size_t i = 0; i < settings->stanza_count; i++) {
@@ -225,7 +245,7 @@ static bool add_targets(const struct settings *settings, const struct mountinfo 
         for (size_t j = 0; j < stanza->repository_count; j++) {
             const struct stanza_repository *repository = &stanza->repositories[j];
             if (repository_mount_is_configured(repository) == configured &&
-                !add_target(repository, table, list, err))
+                !add_target(repository, mounts, list, err))
                 return false;
         }
     }
@@ -236,12 +256,9 @@ static bool add_targets(const struct settings *settings, const struct mountinfo 
 static bool mount_targets(const struct settings *settings, struct target_list *ret, struct err *err)
 {
     struct target_list list CLEANUP(target_list_done) = {0};
-    struct strbuf text CLEANUP(strbuf_done) = {0};
-    struct mountinfo table CLEANUP(mountinfo_done) = {0};
-    if (!mount_list_read(MOUNT_LIST, &text, err) ||
-        !mountinfo_parse(text.data, text.length, &table, err) ||
-        !add_targets(settings, &table, true, &list, err) ||
-        !add_targets(settings, &table, false, &list, err))
+    struct mounts mounts CLEANUP(mounts_done) = {0};
+    if (!mounts_read(&mounts, err) || !add_targets(settings, &mounts, true, &list, err) ||
+        !add_targets(settings, &mounts, false, &list, err))
         return false;
     *ret = list;
     list = (struct target_list){0};

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "collectors/discover.h"
+#include "collectors/parse/fstab.h"
 #include "exporter/sources/probe_file.h"
 
 #define LIST_LIMIT ((size_t)32 << 20)
@@ -65,13 +66,25 @@ const char *repository_mount_path(const struct stanza_repository *repository)
 }
 
 char *repository_mount_name(const struct stanza_repository *repository,
-                            const struct mountinfo *table)
+                            const struct mountinfo *table, const struct strbuf *expected)
 {
+    struct strbuf place CLEANUP(strbuf_done) = {0};
     const char *path = repository_mount_path(repository);
     if (!path || repository_mount_is_configured(repository))
         return path ? strdup(path) : NULL;
     const struct mount_entry *entry = mountinfo_holding(table, path);
-    return strdup(entry ? entry->path : "/");
+    const char *mounted = entry ? entry->path : "/";
+    fstab_holding(expected->data, expected->length, path, &place);
+    return place.length > strlen(mounted) ? strbuf_steal(&place) : strdup(mounted);
+}
+
+void mount_expected_read(struct strbuf *ret)
+{
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    if (!mount_list_read(MOUNT_EXPECTED, &text, NULL))
+        return;
+    *ret = text;
+    text = (struct strbuf){0};
 }
 
 const char *mount_finder_name(const struct mount_finder *finder)
@@ -151,9 +164,32 @@ static bool is_above(const char *mount, const char *path)
     return strncmp(mount, path, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
+/*
+ * A mount that was never seen is known by its line in fstab: else its repository would seem to lie
+ * on the one above. Only once, and only for the path as it really is: the kernel's list, where it
+ * is looked for, has no symbolic links.
+ */
+static bool expect_mount(struct mount_finder *finder)
+{
+    struct strbuf list CLEANUP(strbuf_done) = {0};
+    struct strbuf place CLEANUP(strbuf_done) = {0};
+    if (finder->configured || finder->expected || !finder->real)
+        return true;
+    mount_expected_read(&list);
+    fstab_holding(list.data, list.length, finder->real, &place);
+    finder->expected = !place.failed;
+    if (place.length == 0)
+        return !place.failed;
+    free(finder->known);
+    finder->known = strbuf_steal(&place);
+    return finder->known;
+}
+
 /* What the list says of the path, as far as it is resolved. */
 static bool note_mount(struct mount_finder *finder, struct err *err)
 {
+    if (!expect_mount(finder))
+        return err_memory(err);
     const char *path = finder->real ? finder->real : finder->path;
     const struct mount_entry *entry = mountinfo_holding(&finder->table, path);
     finder->mount = NULL;

@@ -18,8 +18,14 @@
 #define MOUNT_LIST       "/proc/self/mountinfo"
 #define MOUNT_STATISTICS "/proc/self/mountstats"
 
+/* What is to be mounted, by the administrator's word. */
+#define MOUNT_EXPECTED "/etc/fstab"
+
 /* Read one of them, at most 32 MiB; *ret must be empty. ERR_SYSTEM, ERR_MEMORY. Never waits. */
 bool mount_list_read(const char *file, struct strbuf *ret, struct err *err) MUST_USE;
+
+/* Read MOUNT_EXPECTED; *ret, which must be empty, stays so when there is none to read. */
+void mount_expected_read(struct strbuf *ret);
 
 /*
  * The path to look at: the configured mount.path, else that of a repository on this host; NULL for
@@ -32,11 +38,11 @@ bool repository_mount_is_configured(const struct stanza_repository *repository);
 
 /*
  * The name of its mount, without touching it: mount.path, else the mount point that holds the
- * path as it is written. NULL for a repository elsewhere and when out of memory. Freed by the
- * caller.
+ * path as it is written, or is to hold it by what mount_expected_read() gave. NULL for a repository
+ * elsewhere and when out of memory. Freed by the caller.
  */
 char *repository_mount_name(const struct stanza_repository *repository,
-                            const struct mountinfo *table) MUST_USE;
+                            const struct mountinfo *table, const struct strbuf *expected) MUST_USE;
 
 /*
  * Follows the mount of one repository. Start from an all-zero struct with `path` (and `configured`:
@@ -48,8 +54,9 @@ struct mount_finder {
     struct strbuf list;
     struct mountinfo table;
     bool resolved;
-    char *real;  /* NULL until it was resolved: then the path as written is all that is known */
-    char *known; /* unless it is configured: the mount point that was found last */
+    char *real;    /* NULL until it was resolved: then the path as written is all that is known */
+    bool expected; /* fstab was asked, once */
+    char *known;   /* unless it is configured: the mount point that was found last */
     const struct mount_entry *mount; /* of table; NULL: missing */
 };
 
@@ -60,14 +67,15 @@ struct mount_finder {
  * the next call tries again. Blocks for at most the bound's rest.
  *
  * When the mount that was known has gone, the path lies on the mount above it: then it is missing,
- * for a repository does not move up.
+ * for a repository does not move up. The mount point that /etc/fstab has for the path at the first
+ * look counts as known.
  */
 bool mount_finder_look(struct mount_finder *finder, struct proc_pool *pool,
                        const struct bound *bound, bool *ret_hangs, struct err *err) MUST_USE;
 
 /*
- * The name of the mount as of the last look: the configured path, else the mount point that was
- * found last; "" before the first. Owned by the finder.
+ * The name of the mount as of the last look: the configured path, else the mount point that is
+ * known; "" before the first. Owned by the finder.
  */
 const char *mount_finder_name(const struct mount_finder *finder);
 

@@ -71,6 +71,11 @@ class MountSpace:
     def tmpfs(self, path, options="size=1m", source="nas"):
         self.run("mount", "-t", "tmpfs", "-o", f"{options},mode=755", source, path)
 
+    def expect_by_fstab(self, path):
+        """The only line of /etc/fstab, in this namespace."""
+        (self.root / "fstab").write_text(f"nas:/ {path} nfs rw 0 0\n")
+        self.run("mount", "--bind", self.root / "fstab", "/etc/fstab")
+
     def fuse(self, path, kind="fuse"):
         """A file system that does what order() says; its daemon."""
         daemon = self._start(self._inside([sys.executable, FUSE_PROGRAM, path, self.root / "order", kind]))

@@ -101,6 +101,15 @@ class TestMount:
         space.tmpfs(path)
         space.wait_for("mounted", 1)
 
+    def test_that_fstab_expects_is_missing_from_the_start(self, space):
+        path = space.folder()
+        space.expect_by_fstab(path)
+        space.watch(path)
+        space.wait_for("mounted", 0)
+        assert space.reasons() == ["not_mounted"]
+        space.tmpfs(path)
+        space.wait_for("mounted", 1)
+
     def test_of_another_type_is_not_mounted(self, space):
         path = space.folder()
         space.tmpfs(path)

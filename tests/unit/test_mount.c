@@ -131,6 +131,18 @@ static void mount_nas(const struct place *place, const char *options)
     cr_assert_eq(mount("nas", place->mount, "tmpfs", 0, options), 0);
 }
 
+/* A line of the administrator's, in this namespace only. */
+static void say_in_fstab(const struct place *place, const char *path)
+{
+    char *file = join(place->directory, "fstab");
+    FILE *list = fopen(file, "we");
+    cr_assert(list && fprintf(list, "nas:/ %s nfs rw 0 0\n", path) > 0 && fclose(list) == 0);
+    if (access("/etc/fstab", F_OK) < 0)
+        cr_skip_test("this machine has no /etc/fstab to stand for another");
+    cr_assert_eq(mount(file, "/etc/fstab", NULL, MS_BIND, NULL), 0);
+    free(file);
+}
+
 static void find_targets(struct place *place)
 {
     struct err err = {0};
@@ -309,6 +321,34 @@ Test(mount, a_mount_that_has_gone_is_missing_even_when_nobody_configured_it)
     expect_missing(&place, place.mount);
     mount_nas(&place, NULL);
     expect_works(&place, place.mount);
+    place_done(&place);
+}
+
+Test(mount, a_mount_that_fstab_expects_is_missing_from_the_start)
+{
+    struct place place;
+    place_init(&place);
+    say_in_fstab(&place, place.mount);
+    option(&place, "path", place.path);
+    open_only_target(&place);
+    cr_expect_str_eq(place.targets.items[0].name, place.mount);
+    expect_missing(&place, place.mount);
+    mount_nas(&place, NULL);
+    expect_works(&place, place.mount);
+    cr_assert_eq(umount2(place.mount, MNT_DETACH), 0);
+    expect_missing(&place, place.mount);
+    place_done(&place);
+}
+
+Test(mount, fstab_does_not_expect_a_repository_that_a_link_leads_elsewhere)
+{
+    struct place place;
+    place_init(&place);
+    say_in_fstab(&place, place.mount);
+    option(&place, "path", place.path);
+    cr_assert_eq(symlink(place.directory, place.path), 0);
+    open_only_target(&place);
+    expect_works(&place, place.directory);
     place_done(&place);
 }
 

@@ -10,15 +10,24 @@
 static const char list[] = "16 1 0:15 / / rw - ext4 /dev/sda1 rw\n"
                            "20 16 0:20 / /mnt/nas rw - nfs4 nas:/ rw\n";
 
-static void expect_name(const struct stanza_repository *repository, const char *name)
+static void expect_name_with(const struct stanza_repository *repository, const char *fstab,
+                             const char *name)
 {
     struct mountinfo table = {0};
+    struct strbuf expected = {0};
     struct err err = {0};
+    strbuf_puts(&expected, fstab);
     cr_assert(mountinfo_parse(list, strlen(list), &table, &err), "%s", err.text);
-    char *found = repository_mount_name(repository, &table);
+    char *found = repository_mount_name(repository, &table, &expected);
     cr_expect_str_eq(found ? found : "", name);
     free(found);
+    strbuf_done(&expected);
     mountinfo_done(&table);
+}
+
+static void expect_name(const struct stanza_repository *repository, const char *name)
+{
+    expect_name_with(repository, "", name);
 }
 
 static void option(struct stanza_repository *repository, const char *name, const char *value)
@@ -40,6 +49,15 @@ Test(repository_mount, a_repository_may_lie_on_the_root)
     struct stanza_repository repository = {.storage = "posix"};
     option(&repository, "path", "/var/lib/pgbackrest");
     expect_name(&repository, "/");
+    pair_list_done(&repository.options);
+}
+
+Test(repository_mount, a_mount_that_fstab_has_for_the_path_is_its_name_before_it_is_mounted)
+{
+    struct stanza_repository repository = {.storage = "posix"};
+    option(&repository, "path", "/mnt/nas/deep/repo");
+    expect_name_with(&repository, "x / ext4\ny /mnt/nas nfs\n", "/mnt/nas");
+    expect_name_with(&repository, "x /mnt/nas/deep ext4\n", "/mnt/nas/deep");
     pair_list_done(&repository.options);
 }
 
