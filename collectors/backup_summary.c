@@ -56,22 +56,6 @@ static void add_stored(struct backup_summary *summary, const struct info_backup 
     summary->stored_bytes += backup->repo_delta_bytes;
 }
 
-/* An offline backup needs no WAL; archive-copy, which only the manifest tells, is not considered.
- */
-static bool lacks_wal(const struct info_stanza *stanza, int64_t repo_key,
-                      const struct backup_summary *summary)
-{
-    if (!summary->latest || !summary->latest->archive_start)
-        return false;
-    for (size_t i = 0; i < stanza->archive_count; i++) {
-        const struct info_archive *archive = &stanza->archives[i];
-        if (archive->repo_key == repo_key && archive->database_id == summary->database->id &&
-            archive->max)
-            return false;
-    }
-    return true;
-}
-
 struct backup_summary backup_summary(const struct info_stanza *stanza, int64_t repo_key)
 {
     struct backup_summary summary = {
@@ -85,7 +69,6 @@ struct backup_summary backup_summary(const struct info_stanza *stanza, int64_t r
         if (backup_is_current(backup, repo_key, summary.database))
             count_current(&summary, backup);
     }
-    summary.lacks_wal = lacks_wal(stanza, repo_key, &summary);
     if (!summary.latest)
         summary.damage_known = true; /* none at all is a known zero */
     return summary;

@@ -25,7 +25,6 @@ struct backup_summary {
     const struct info_backup *latest;                    /* the newest of any type, or NULL */
     const struct info_backup *oldest;                    /* of any type, or NULL */
     size_t damaged;                                      /* with page checksum errors */
-    bool lacks_wal;       /* the latest needs WAL, and the repository holds none of its database */
     bool damage_known;    /* not so when no backup says whether it has any */
     int64_t stored_bytes; /* of the backups of every database, INFO_SIZE_UNKNOWN when none says */
 };

@@ -44,8 +44,7 @@ static void add_good_verdict(struct report *report, struct report_item *group,
         strbuf_printf(&text, ", last %s ", summary->latest->type);
         when_add_utc(&text, (double)summary->latest->stop);
     }
-    report_verdict(report, group, GRADE_OK, "%s (whether it restores is not checked)",
-                   strbuf_text(&text));
+    report_verdict(report, group, GRADE_OK, "%s", strbuf_text(&text));
 }
 
 static void add_verdict(struct report *report, struct report_item *group,
@@ -60,12 +59,6 @@ static void add_verdict(struct report *report, struct report_item *group,
                        "readable, but none of its %zu backups is of the current database", all);
     else
         report_verdict(report, group, GRADE_FAILED, "readable, but it holds no backup");
-    if (summary->lacks_wal) {
-        report_verdict(report, group, GRADE_WARNING,
-                       "it holds no WAL: PostgreSQL does not start from its backups, unless they "
-                       "were made with archive-copy=y");
-        report_step(report, group, "Let archive_command push WAL to this repository, too.", NULL);
-    }
     if (summary->damaged > 0)
         report_verdict(report, group, GRADE_WARNING,
                        "%zu of its backups have page checksum errors: they restore with damage",

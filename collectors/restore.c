@@ -16,12 +16,22 @@ static const struct backup_folder *find_folder(const struct restore_input *input
     return NULL;
 }
 
+/* A folder that the listing does not have is gone, unless the backup is younger than the listing.
+ */
+static enum folder_state state_of(const struct restore_input *input, const char *label,
+                                  const struct info_backup *backup)
+{
+    const struct backup_folder *folder = find_folder(input, label);
+    if (folder)
+        return folder->state;
+    return backup->stop < input->listed_at ? FOLDER_MISSING : FOLDER_UNKNOWN;
+}
+
 /* The worse of the verdict's grade and what this folder says. */
 static void judge_folder(const struct restore_input *input, const char *label,
                          struct restore_verdict *verdict)
 {
-    const struct backup_folder *folder = find_folder(input, label);
-    enum folder_state state = folder ? folder->state : FOLDER_UNKNOWN;
+    enum folder_state state = state_of(input, label, verdict->backup);
     if (state == FOLDER_COMPLETE || verdict->grade == RESTORE_NO_FOLDER)
         return;
     if (state == FOLDER_UNKNOWN) {
@@ -69,11 +79,17 @@ static void judge_wal(const struct restore_input *input, struct restore_verdict 
         enum wal_state state = wal_archive_state(input->archive, &segment);
         if (state == WAL_PRESENT)
             continue;
-        verdict->grade = input->archive_listed ? RESTORE_NO_WAL : RESTORE_UNKNOWN;
+        bool seen = input->archive_listed && verdict->backup->stop < input->listed_at;
+        verdict->grade = seen ? RESTORE_NO_WAL : RESTORE_UNKNOWN;
         verdict->segment = segment;
         verdict->segment_state = state;
         return;
     }
+}
+
+static bool is_broken(enum restore_grade grade)
+{
+    return grade == RESTORE_NO_WAL || grade == RESTORE_NO_FOLDER;
 }
 
 struct restore_verdict restore_judge(const struct restore_input *input,
@@ -86,6 +102,9 @@ struct restore_verdict restore_judge(const struct restore_input *input,
     judge_folders(input, &verdict);
     if (verdict.grade != RESTORE_NO_FOLDER && !(folder && folder->archive_copy))
         judge_wal(input, &verdict);
+    if (is_broken(verdict.grade) && input->broken_before &&
+        !text_list_has(input->broken_before, backup->label))
+        verdict.grade = RESTORE_UNKNOWN;
     return verdict;
 }
 
@@ -117,7 +136,7 @@ static void add_verdict(struct restore_summary *summary, const struct restore_in
     bool restorable = is_restorable(verdict->grade);
     summary->restorable_count += restorable;
     summary->unknown_count += verdict->grade == RESTORE_UNKNOWN;
-    summary->broken_count += !restorable && verdict->grade != RESTORE_UNKNOWN;
+    summary->broken_count += is_broken(verdict->grade);
     if (on_the_way && is_newer(verdict->backup, summary->newest.backup))
         summary->newest = *verdict;
     if (on_the_way && restorable && is_newer(verdict->backup, summary->restorable.backup))
@@ -251,9 +270,20 @@ static void add_gaps(struct restore_summary *summary, const struct restore_input
         timeline_of_segment(input->production, hole, input->archive->segment_size), hole};
 }
 
+bool restore_broken(const struct restore_input *input, struct text_list *ret, struct err *err)
+{
+    for (size_t i = 0; i < input->stanza->backup_count; i++) {
+        const struct info_backup *backup = &input->stanza->backups[i];
+        if (is_current(input, backup) && is_broken(restore_judge(input, backup).grade) &&
+            !text_list_add(ret, backup->label, err))
+            return false;
+    }
+    return true;
+}
+
 struct restore_summary restore_summarise(const struct restore_input *input)
 {
-    struct restore_summary summary = {0};
+    struct restore_summary summary = {.segment_size = input->archive->segment_size};
     for (size_t i = 0; i < input->stanza->backup_count; i++) {
         if (!is_current(input, &input->stanza->backups[i]))
             continue;

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "collectors/model/timeline.h"
-#include "collectors/wal_archive.h"
 #include "collectors/parse/info.h"
+#include "collectors/stored_wal.h"
 #include "exporter/config/lists.h"
 
 /* What is in a backup's folder. */
@@ -37,10 +37,14 @@ struct restore_input {
     const struct info_stanza *stanza;
     int64_t repo_key;
     const struct wal_archive *archive; /* of the current database */
+    int64_t listed_at;   /* when, s since 1970: what came later cannot have been seen */
     bool archive_listed; /* all of it that matters; else a segment that is not there is unknown */
     const struct timeline *production; /* the one to reach */
     const struct backup_folder *folders;
     size_t folder_count;
+    /* Labels of backups that could not be restored at the look before; what is found broken for the
+     * first time may be a race with expire or archive-push, so it is unknown. NULL: believe it. */
+    const struct text_list *broken_before;
     bool continuous;    /* every segment is pushed here */
     bool keeps_all_wal; /* no repo-retention-archive: WAL goes with the oldest backup only */
 };
@@ -63,6 +67,7 @@ struct restore_verdict {
 };
 
 struct restore_summary {
+    uint64_t segment_size;
     struct restore_verdict newest;     /* the newest backup on the way to production's timeline */
     struct restore_verdict restorable; /* the newest of these that can be restored */
     size_t restorable_count;           /* of the current database, on any timeline */
@@ -84,6 +89,10 @@ struct restore_summary {
 /* The verdict on one backup of the repository. */
 struct restore_verdict restore_judge(const struct restore_input *input,
                                      const struct info_backup *backup);
+
+/* Add the labels of the backups of the current database that cannot be restored. ERR_MEMORY. */
+bool restore_broken(const struct restore_input *input, struct text_list *ret,
+                    struct err *err) MUST_USE;
 
 /* The verdict on all backups of the current database. */
 struct restore_summary restore_summarise(const struct restore_input *input);

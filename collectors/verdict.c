@@ -232,9 +232,8 @@ static void add_verdict(struct report *report, struct report_item *group, const 
                        tally->expected - tally->known, tally->expected);
     else if (tally->usable == tally->expected)
         report_verdict(report, group, GRADE_OK,
-                       "%zu of %zu repositories can be read and hold backups (whether they restore "
-                       "is not checked)",
-                       tally->usable, tally->expected);
+                       "%zu of %zu repositories can be read and hold backups", tally->usable,
+                       tally->expected);
     else if (tally->usable > 0)
         report_verdict(report, group, GRADE_WARNING,
                        "only %zu of %zu repositories can be read and hold backups", tally->usable,

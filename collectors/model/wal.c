@@ -1,5 +1,6 @@
 #include "collectors/model/wal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define NAME_LENGTH 24
@@ -50,6 +51,13 @@ bool wal_segment_archived(const char *name, uint64_t segment_size, struct wal_se
         return wal_segment_parse(name, segment_size, ret);
     memcpy(segment, name, NAME_LENGTH);
     return wal_segment_parse(segment, segment_size, ret);
+}
+
+void wal_segment_name(const struct wal_segment *segment, uint64_t segment_size, struct strbuf *out)
+{
+    uint64_t per_log = LOG_SIZE / segment_size;
+    strbuf_printf(out, "%08" PRIX32 "%08" PRIX64 "%08" PRIX64, segment->timeline,
+                  segment->number / per_log, segment->number % per_log);
 }
 
 uint64_t wal_segment_end(const struct wal_segment *segment, uint64_t segment_size)

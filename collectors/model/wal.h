@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "exporter/base/attrs.h"
+#include "exporter/base/strbuf.h"
 
 struct wal_segment {
     uint32_t timeline;
@@ -34,6 +35,9 @@ bool wal_segment_parse(const char *name, uint64_t segment_size, struct wal_segme
  */
 bool wal_segment_archived(const char *name, uint64_t segment_size,
                           struct wal_segment *ret) MUST_USE;
+
+/* Append the segment's file name. */
+void wal_segment_name(const struct wal_segment *segment, uint64_t segment_size, struct strbuf *out);
 
 /* The LSN just behind a segment, as a number of bytes. */
 uint64_t wal_segment_end(const struct wal_segment *segment, uint64_t segment_size);

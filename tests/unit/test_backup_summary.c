@@ -124,32 +124,3 @@ Test(backup_summary, names_are_those_of_pgbackrest)
     cr_expect_str_eq(backup_type_name(BACKUP_DIFF), "diff");
     cr_expect_str_eq(backup_type_name(BACKUP_INCR), "incr");
 }
-
-static bool lacks_wal(const char *archive_start, const struct info_archive *archive)
-{
-    struct info_backup one = backup("full", 1, 2, 100);
-    one.archive_start = archive_start;
-    struct info_stanza stanza = stanza_of(&one, 1);
-    stanza.archives = archive;
-    stanza.archive_count = archive ? 1 : 0;
-    return backup_summary(&stanza, 1).lacks_wal;
-}
-
-Test(backup_summary, an_online_backup_without_any_wal_beside_it_lacks_wal)
-{
-    static const char start[] = "000000010000000000000008";
-    cr_expect(lacks_wal(start, NULL));
-    cr_expect(lacks_wal(start, &(struct info_archive){.repo_key = 1, .database_id = 2}));
-    cr_expect(lacks_wal(start, &(struct info_archive){
-                                   .repo_key = 1, .database_id = 1, .min = start, .max = start}));
-    cr_expect(lacks_wal(start, &(struct info_archive){
-                                   .repo_key = 2, .database_id = 2, .min = start, .max = start}));
-    cr_expect_not(lacks_wal(
-        start,
-        &(struct info_archive){.repo_key = 1, .database_id = 2, .min = start, .max = start}));
-}
-
-Test(backup_summary, an_offline_backup_lacks_no_wal)
-{
-    cr_expect_not(lacks_wal(NULL, NULL));
-}

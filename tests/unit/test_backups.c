@@ -699,7 +699,7 @@ Test(backups, backups_of_an_earlier_database_only_are_failed)
     place_done(&place);
 }
 
-Test(backups, the_report_does_not_claim_that_it_restores)
+Test(backups, the_report_says_what_the_repository_holds)
 {
     struct place place;
     place_init(&place, 1, "posix");
@@ -710,7 +710,7 @@ Test(backups, the_report_does_not_claim_that_it_restores)
     cr_assert_eq(root->child_count, 1);
     cr_expect_str_eq(root->children[0]->title, "Repository 1 (nas)");
     cr_expect_eq(report_worst(root), GRADE_OK);
-    cr_expect(find_item(root, REPORT_VERDICT, "(whether it restores is not checked)"));
+    cr_expect(find_item(root, REPORT_VERDICT, "readable; last full backup"));
     cr_expect_eq(count_items(root, REPORT_EVENT), 3);
     const struct report_item *step = find_item(root, REPORT_STEP, "See what it holds");
     cr_assert(step);

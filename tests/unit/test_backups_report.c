@@ -48,13 +48,11 @@ static void expect_verdict(const char *const *types, const int64_t *ages, size_t
     report_free(report);
 }
 
-#define NOT_CHECKED " (whether it restores is not checked)"
-
 Test(backups_report, the_time_of_the_last_full_backup_is_said)
 {
     static const char *const types[] = {"full"};
     static const int64_t ages[] = {3600 * 3 + 60};
-    expect_verdict(types, ages, 1, "readable; last full backup 1970-01-12 10:45 UTC" NOT_CHECKED);
+    expect_verdict(types, ages, 1, "readable; last full backup 1970-01-12 10:45 UTC");
 }
 
 Test(backups_report, a_newer_backup_of_another_type_is_said_too)
@@ -63,7 +61,7 @@ Test(backups_report, a_newer_backup_of_another_type_is_said_too)
     static const int64_t ages[] = {3600 * 3, 1200};
     expect_verdict(types, ages, 2,
                    "readable; last full backup 1970-01-12 10:46 UTC, last incr 1970-01-12 13:26 "
-                   "UTC" NOT_CHECKED);
+                   "UTC");
 }
 
 Test(backups_report, what_is_missing_is_said)
@@ -104,21 +102,3 @@ Test(backups_report, credentials_that_all_may_read_are_a_warning_with_a_command)
     report_free(report);
 }
 
-Test(backups_report, a_repository_without_wal_is_warned_of)
-{
-    struct info_backup full = {.label = "l",
-                               .type = "full",
-                               .repo_key = 1,
-                               .database_id = 1,
-                               .archive_start = "000000010000000000000008",
-                               .stop = 999000};
-    struct info_stanza catalogue = {.name = "main",
-                                    .databases = databases,
-                                    .database_count = 1,
-                                    .backups = &full,
-                                    .backup_count = 1};
-    struct report *report = report_new();
-    backups_report_readable(report, &repository, &catalogue, "", 1000000);
-    cr_expect_eq(report_worst(report->root), GRADE_WARNING);
-    report_free(report);
-}

@@ -69,6 +69,7 @@ static void begin(void)
         .stanza = &stanza,
         .repo_key = KEY,
         .archive = &archive,
+        .listed_at = 2000,
         .archive_listed = true,
         .production = &first_timeline,
         .folders = folders,
@@ -216,12 +217,43 @@ Test(restore, a_folder_not_looked_into_is_unknown_never_good)
 {
     folders[2].state = FOLDER_UNKNOWN;
     cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_UNKNOWN);
-    input.folder_count = 2;
-    cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_UNKNOWN);
     struct restore_summary summary = restore_summarise(&input);
     cr_expect_eq(summary.unknown_count, 1);
     cr_expect_str_eq(summary.restorable.backup->label, "B");
     cr_expect_str_eq(summary.newest.backup->label, "C");
+}
+
+Test(restore, a_folder_that_the_listing_does_not_have_is_gone)
+{
+    input.folder_count = 2;
+    cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_NO_FOLDER);
+}
+
+Test(restore, a_backup_younger_than_the_listing_is_unknown)
+{
+    input.listed_at = 1005;
+    input.folder_count = 2;
+    cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_UNKNOWN);
+    store(1, 2, 3, 0);
+    cr_expect_eq(restore_judge(&input, &backups[1]).grade, RESTORE_UNKNOWN);
+    store(1, 2, 2, 0);
+    cr_expect_eq(restore_judge(&input, &backups[0]).grade, RESTORE_NO_WAL);
+}
+
+Test(restore, what_is_broken_for_the_first_time_is_unknown)
+{
+    struct text_list before CLEANUP(text_list_done) = {0};
+    struct text_list now CLEANUP(text_list_done) = {0};
+    struct err err;
+    store(1, 2, 14, 9);
+    cr_assert(restore_broken(&input, &now, &err));
+    cr_assert_eq(now.count, 1);
+    cr_expect_str_eq(now.items[0], "C");
+    input.broken_before = &before;
+    cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_UNKNOWN);
+    cr_expect_eq(restore_summarise(&input).broken_count, 0);
+    input.broken_before = &now;
+    cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_NO_WAL);
 }
 
 Test(restore, wal_that_was_not_listed_yet_is_unknown)

@@ -122,3 +122,15 @@ Test(wal, other_files_prove_no_segment_archived)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         cr_expect_not(wal_segment_archived(names[i], 16 * MIB, &segment), "%s", names[i]);
 }
+
+Test(wal, a_segment_is_named_as_it_was_read)
+{
+    static const char *const names[] = {"000000010000000200000003", "0000000AFFFFFFFF00000000"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct strbuf name CLEANUP(strbuf_done) = {0};
+        struct wal_segment segment;
+        cr_assert(wal_segment_parse(names[i], UINT64_C(16) << 20, &segment));
+        wal_segment_name(&segment, UINT64_C(16) << 20, &name);
+        cr_expect_str_eq(strbuf_text(&name), names[i]);
+    }
+}

@@ -1,12 +1,12 @@
 /*
- * wal_archive - which WAL segments a repository holds of one database, and where they end.
+ * stored_wal - which WAL segments a repository holds of one database, and where they end.
  *
  * Pure. pgBackRest keeps the segments of a timeline and a log of 4 GiB in one folder, each under
  * its name with a checksum and a compression suffix. A folder is immutable once it was read and is
  * shared by reference, so that a copy of an archive costs a pointer for each.
  */
-#ifndef COLLECTORS_WAL_ARCHIVE_H
-#define COLLECTORS_WAL_ARCHIVE_H
+#ifndef COLLECTORS_STORED_WAL_H
+#define COLLECTORS_STORED_WAL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "collectors/wal_archive.h"
+#include "collectors/stored_wal.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static void end(void)
     wal_archive_done(&archive);
 }
 
-TestSuite(wal_archive, .init = begin, .fini = end);
+TestSuite(stored_wal, .init = begin, .fini = end);
 
 /* Put a folder with these files in; names end at NULL. */
 static void put_files(const char *folder_name, const struct repo_file *files, size_t count)
@@ -63,7 +63,7 @@ static enum wal_state state(uint32_t timeline, uint64_t number)
     return wal_archive_state(&archive, &(struct wal_segment){timeline, number});
 }
 
-Test(wal_archive, a_stored_segment_is_present_with_its_time)
+Test(stored_wal, a_stored_segment_is_present_with_its_time)
 {
     FILES("0000000100000002",
           {.name = "000000010000000200000003" CHECKSUM, .size = 9, .time = 1234});
@@ -73,7 +73,7 @@ Test(wal_archive, a_stored_segment_is_present_with_its_time)
     cr_expect_eq(state(2, 0x203), WAL_MISSING);
 }
 
-Test(wal_archive, all_of_pgbackrests_suffixes_are_known)
+Test(stored_wal, all_of_pgbackrests_suffixes_are_known)
 {
     FILES("0000000100000000", {.name = "000000010000000000000000" CHECKSUM, .size = 1},
           {.name = "000000010000000000000001" CHECKSUM ".gz", .size = 1},
@@ -83,7 +83,7 @@ Test(wal_archive, all_of_pgbackrests_suffixes_are_known)
     cr_expect_eq(wal_archive_count(&archive), 5);
 }
 
-Test(wal_archive, what_archive_get_does_not_look_at_does_not_count)
+Test(stored_wal, what_archive_get_does_not_look_at_does_not_count)
 {
     FILES("0000000100000000", {.name = "000000010000000000000001.00000028.backup", .size = 1},
           {.name = "000000010000000000000002.partial" CHECKSUM ".gz", .size = 1},
@@ -97,14 +97,14 @@ Test(wal_archive, what_archive_get_does_not_look_at_does_not_count)
     cr_expect_eq(wal_archive_count(&archive), 0);
 }
 
-Test(wal_archive, a_file_without_bytes_is_no_segment)
+Test(stored_wal, a_file_without_bytes_is_no_segment)
 {
     FILES("0000000100000000", {.name = "000000010000000000000001" CHECKSUM ".gz", .size = 0});
     cr_expect_eq(state(1, 1), WAL_EMPTY);
     cr_expect_eq(wal_archive_count(&archive), 0);
 }
 
-Test(wal_archive, a_segment_under_two_names_cannot_be_got)
+Test(stored_wal, a_segment_under_two_names_cannot_be_got)
 {
     FILES("0000000100000000", {.name = "000000010000000000000001" CHECKSUM ".gz", .size = 1},
           {.name = "000000010000000000000001-b1eb0ce668d587215d549943beb2f4bbe19e96f8.gz",
@@ -113,14 +113,14 @@ Test(wal_archive, a_segment_under_two_names_cannot_be_got)
     cr_expect_eq(wal_archive_count(&archive), 0);
 }
 
-Test(wal_archive, a_segment_without_a_time_is_present_all_the_same)
+Test(stored_wal, a_segment_without_a_time_is_present_all_the_same)
 {
     FILES("0000000100000000", {.name = "000000010000000000000001" CHECKSUM ".gz", .size = 1});
     cr_expect_eq(state(1, 1), WAL_PRESENT);
     cr_expect_eq(wal_archive_time(&archive, &(struct wal_segment){1, 1}), 0);
 }
 
-Test(wal_archive, segments_of_other_sizes_are_counted_across_logs)
+Test(stored_wal, segments_of_other_sizes_are_counted_across_logs)
 {
     archive.segment_size = (uint64_t)1 << 20;
     FILES("0000000100000000", SEGMENT("000000010000000000000FFF"));
@@ -133,7 +133,7 @@ Test(wal_archive, segments_of_other_sizes_are_counted_across_logs)
     cr_expect_eq(wal_archive_run_end(&archive, &(struct timeline){.id = 1}, 3), 5);
 }
 
-Test(wal_archive, a_run_ends_at_the_first_hole)
+Test(stored_wal, a_run_ends_at_the_first_hole)
 {
     put_range(1, 0, 2, 255);
     put_range(1, 1, 0, 7);
@@ -145,7 +145,7 @@ Test(wal_archive, a_run_ends_at_the_first_hole)
     cr_expect_eq(wal_archive_missing(&archive, &first, 2, 0x10A), 3);
 }
 
-Test(wal_archive, a_run_goes_over_to_the_next_timeline)
+Test(stored_wal, a_run_goes_over_to_the_next_timeline)
 {
     struct timeline_switch left = {.timeline = 1, .lsn = 5 * MB16 + 100};
     struct timeline second = {.id = 2, .ancestors = &left, .count = 1};
@@ -157,7 +157,7 @@ Test(wal_archive, a_run_goes_over_to_the_next_timeline)
     cr_expect_eq(wal_archive_run_end(&archive, &second, 2), 5, "recovery reads the newer one");
 }
 
-Test(wal_archive, the_end_is_that_of_the_newest_timeline_with_wal)
+Test(stored_wal, the_end_is_that_of_the_newest_timeline_with_wal)
 {
     struct timeline_switch left = {.timeline = 1, .lsn = 5 * MB16};
     struct timeline second = {.id = 2, .ancestors = &left, .count = 1};
@@ -167,7 +167,7 @@ Test(wal_archive, the_end_is_that_of_the_newest_timeline_with_wal)
     cr_expect_eq(wal_archive_end(&archive, &second), 5);
 }
 
-Test(wal_archive, the_last_segment_is_that_of_its_timeline)
+Test(stored_wal, the_last_segment_is_that_of_its_timeline)
 {
     uint64_t last = 0;
     put_range(1, 0, 2, 4);
@@ -181,7 +181,7 @@ Test(wal_archive, the_last_segment_is_that_of_its_timeline)
     cr_expect_eq(last, 4, "an empty folder has none");
 }
 
-Test(wal_archive, a_folder_replaces_the_older_one_and_can_be_removed)
+Test(stored_wal, a_folder_replaces_the_older_one_and_can_be_removed)
 {
     put_range(1, 0, 2, 4);
     put_range(1, 0, 3, 4);
@@ -193,7 +193,7 @@ Test(wal_archive, a_folder_replaces_the_older_one_and_can_be_removed)
     cr_expect_eq(archive.count, 0);
 }
 
-Test(wal_archive, folders_are_found_in_whatever_order_they_came)
+Test(stored_wal, folders_are_found_in_whatever_order_they_came)
 {
     put_range(2, 0, 1, 1);
     put_range(1, 5, 1, 1);
@@ -205,7 +205,7 @@ Test(wal_archive, folders_are_found_in_whatever_order_they_came)
     cr_expect_eq(wal_folder_timeline(archive.folders[3]), 2);
 }
 
-Test(wal_archive, a_hole_lies_between_the_first_and_the_last_one)
+Test(stored_wal, a_hole_lies_between_the_first_and_the_last_one)
 {
     put_range(1, 0, 2, 4);
     cr_expect_not(wal_folder_has_hole(archive.folders[0]));
@@ -216,7 +216,7 @@ Test(wal_archive, a_hole_lies_between_the_first_and_the_last_one)
     cr_expect_not(wal_folder_has_hole(archive.folders[0]));
 }
 
-Test(wal_archive, a_copy_stays_as_it_was)
+Test(stored_wal, a_copy_stays_as_it_was)
 {
     struct wal_archive copy CLEANUP(wal_archive_done) = {0};
     put_range(1, 0, 2, 4);
@@ -227,7 +227,7 @@ Test(wal_archive, a_copy_stays_as_it_was)
     cr_expect_eq(wal_archive_count(&archive), 0);
 }
 
-Test(wal_archive, a_folder_is_known_by_its_name)
+Test(stored_wal, a_folder_is_known_by_its_name)
 {
     uint32_t timeline = 0, log = 0;
     cr_assert(wal_folder_name("0000000A0000001F", &timeline, &log));
@@ -240,7 +240,7 @@ Test(wal_archive, a_folder_is_known_by_its_name)
         cr_expect_not(wal_folder_name(others[i], &timeline, &log), "%s", others[i]);
 }
 
-Test(wal_archive, a_listing_of_no_folder_is_refused)
+Test(stored_wal, a_listing_of_no_folder_is_refused)
 {
     struct repo_listing listing = {0};
     struct wal_folder *folder = NULL;

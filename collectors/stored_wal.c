@@ -1,4 +1,4 @@
-#include "collectors/wal_archive.h"
+#include "collectors/stored_wal.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

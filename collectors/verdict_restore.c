@@ -1,0 +1,398 @@
+/*
+ * verdict_restore - whether each repository could be restored from now, and to when.
+ *
+ * It asks nobody: it combines the catalogue that pgbackrest info prints, the files that really lie
+ * in the repository, and where PostgreSQL is. It runs whenever one of them has published. What a
+ * repository holds stays true while it cannot be reached, so these are facts of the last look.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collectors/archiver.h"
+#include "collectors/backups.h"
+#include "collectors/repository_target.h"
+#include "collectors/verdict_restore_report.h"
+#include "collectors/wal.h"
+
+/* Of the clusters whose PostgreSQL cannot be asked. */
+#define USUAL_SEGMENT_SIZE (UINT64_C(16) << 20)
+
+/* A folder without an entry in the catalogue may be a backup that is being made. */
+#define INCOMPLETE_AFTER_S 3600
+
+enum {
+    RESTORABLE,
+    INCOMPLETE,
+    LAST_RESTORABLE,
+    WINDOW_START,
+    WINDOW_END,
+    RECOVERY_POINT_AGE,
+    WAL_LAST,
+    MISSING,
+    FOREIGN_TIMELINES,
+    METRIC_COUNT
+};
+
+static const char *const scope_labels[] = {"scope", NULL};
+
+static const struct metric_desc metrics[METRIC_COUNT] = {
+    [RESTORABLE] =
+        {
+            .name = "pgbackrest_backups_restorable",
+            .help = "Backups of the current database of which nothing known is missing: folder, "
+                    "manifest, what they build on, and their WAL.",
+            .keeps = FACT,
+        },
+    [INCOMPLETE] =
+        {
+            .name = "pgbackrest_backups_incomplete",
+            .help = "Folders of backups that pgbackrest info does not list, untouched for an hour: "
+                    "backups that were broken off.",
+            .keeps = FACT,
+        },
+    [LAST_RESTORABLE] =
+        {
+            .name = "pgbackrest_backup_last_restorable_timestamp_seconds",
+            .help = "When the newest backup that looks restorable ended.",
+            .keeps = FACT,
+        },
+    [WINDOW_START] =
+        {
+            .name = "pgbackrest_recovery_window_start_timestamp_seconds",
+            .help = "The earliest moment of the newest window without a gap.",
+            .keeps = FACT,
+        },
+    [WINDOW_END] =
+        {
+            .name = "pgbackrest_recovery_window_end_timestamp_seconds",
+            .help = "The latest moment that can be restored; with continuous WAL when its last "
+                    "segment was stored, which is an upper bound.",
+            .keeps = FACT,
+        },
+    [RECOVERY_POINT_AGE] =
+        {
+            .name = "pgbackrest_recovery_point_age_seconds",
+            .help = "Time since the latest moment that can be restored, at the scrape. It grows on "
+                    "an idle database too, where nothing would be lost.",
+            .keeps = FACT,
+            .age = true,
+        },
+    [WAL_LAST] =
+        {
+            .name = "pgbackrest_wal_last_timestamp_seconds",
+            .help = "When the newest segment that recovery reaches without a gap was stored: an "
+                    "upper bound of the moment that it holds.",
+            .keeps = FACT,
+        },
+    [MISSING] =
+        {
+            .name = "pgbackrest_wal_missing_segments",
+            .help = "WAL segments missing on production's timeline, seen twice: behind the newest "
+                    "backup (since_last_backup) or between older ones (older).",
+            .keeps = FACT,
+            .labels = scope_labels,
+        },
+    [FOREIGN_TIMELINES] =
+        {
+            .name = "pgbackrest_wal_foreign_timelines",
+            .help = "Timelines newer than production's: a default restore would follow them and "
+                    "lose what production wrote.",
+            .keeps = FACT,
+        },
+};
+
+/* What one look found wrong. What the next one finds too is believed. */
+struct look {
+    double listed_at; /* 0: there was none */
+    struct text_list broken;
+    uint64_t missing_since, missing_older;
+    size_t foreign;
+};
+
+struct memory {
+    struct look before, now;
+};
+
+static void look_done(struct look *look)
+{
+    text_list_done(&look->broken);
+    *look = (struct look){0};
+}
+
+static void restore_close(void *opaque)
+{
+    struct memory *memory = opaque;
+    if (!memory)
+        return;
+    look_done(&memory->before);
+    look_done(&memory->now);
+    free(memory);
+}
+
+static bool restore_open(const struct environment *environment UNUSED,
+                         const struct target *target UNUSED, void **ret, struct err *err)
+{
+    *ret = calloc(1, sizeof(struct memory));
+    return *ret || err_memory(err);
+}
+
+static bool restore_targets(const struct settings *settings, struct target_list *ret,
+                            struct err *err)
+{
+    struct target_list list CLEANUP(target_list_done) = {0};
+    for (size_t i = 0; i < settings->stanza_count; i++) {
+        const struct stanza *stanza = &settings->stanzas[i];
+        for (size_t j = 0; j < stanza->repository_count; j++) {
+            if (!repository_target_add(&list, settings, &stanza->repositories[j]))
+                return err_memory(err);
+        }
+    }
+    *ret = list;
+    list = (struct target_list){0};
+    return true;
+}
+
+/* What others saw of the target, or of its stanza; NULL: nothing yet. */
+struct view {
+    const struct stanza_repository *repository;
+    const struct run_input *archiver;
+    const struct backups_observation *backups;
+    const struct wal_observation *wal;
+    bool lock_held;
+};
+
+static bool is_from(const struct run_input *input, const char *collector, const char *target)
+{
+    return input->observation && strcmp(input->collector, collector) == 0 &&
+           strcmp(input->target, target) == 0;
+}
+
+static struct view find_inputs(const struct run *run)
+{
+    struct view view = {.repository = run->target->spec};
+    for (size_t i = 0; i < run->input_count; i++) {
+        const struct run_input *input = &run->inputs[i];
+        if (is_from(input, "archiver", view.repository->stanza->name))
+            view.archiver = input;
+        else if (is_from(input, "backups", run->target->name))
+            view.backups = input->observation;
+        else if (is_from(input, "wal", run->target->name))
+            view.wal = input->observation;
+    }
+    view.lock_held = view.backups && view.backups->lock_known && view.backups->lock.held;
+    return view;
+}
+
+static const struct archiver_observation *archiver_of(const struct view *view)
+{
+    return view->archiver ? view->archiver->observation : NULL;
+}
+
+static bool is_continuous(const struct stanza_repository *repository)
+{
+    enum tristate said = repository->settings ? repository->settings->continuous_wal : UNSET;
+    return said == UNSET ? repository->in_pgbackrest_conf : said == YES;
+}
+
+/* The timeline of the newest backup: what is known where PostgreSQL cannot be asked. */
+static uint32_t newest_timeline(const struct info_stanza *stanza, int64_t repo_key,
+                                uint64_t segment_size)
+{
+    const struct info_backup *newest = NULL;
+    for (size_t i = 0; i < stanza->backup_count; i++) {
+        const struct info_backup *backup = &stanza->backups[i];
+        if (backup->repo_key == repo_key && backup->archive_stop &&
+            (!newest || backup->stop >= newest->stop))
+            newest = backup;
+    }
+    struct wal_segment segment;
+    return newest && wal_segment_parse(newest->archive_stop, segment_size, &segment)
+               ? segment.timeline
+               : 1;
+}
+
+/* Whether PostgreSQL says which timeline production is on, and is production. */
+static bool knows_timeline(const struct archiver_observation *archiver)
+{
+    return archiver && archiver->has_position && !archiver->in_recovery && archiver->timeline > 0;
+}
+
+/*
+ * Where production is. Its ancestors are those of its history file in the repository: without the
+ * file a restore does not find the way there either.
+ */
+static struct timeline find_production(const struct view *view, const struct info_stanza *stanza,
+                                       uint64_t segment_size)
+{
+    const struct archiver_observation *archiver = archiver_of(view);
+    uint32_t id = knows_timeline(archiver)
+                      ? archiver->timeline
+                      : newest_timeline(stanza, view->repository->key, segment_size);
+    const struct timeline *history = wal_observation_history(view->wal, id);
+    return history ? *history : (struct timeline){.id = id};
+}
+
+/* Newer timelines than production's, by history file or WAL. One that was left long ago is none. */
+static size_t count_foreign(const struct view *view, const struct timeline *production)
+{
+    const struct wal_observation *wal = view->wal;
+    uint32_t last = production->id;
+    size_t count = 0;
+    if (!knows_timeline(archiver_of(view)) || !view->archiver->current)
+        return 0;
+    for (size_t i = 0; i < wal->archive.count; i++) {
+        uint32_t id = wal_folder_timeline(wal->archive.folders[i]);
+        count += id > last;
+        last = id > last ? id : last;
+    }
+    for (size_t i = 0; i < wal->history_count; i++) {
+        uint32_t id = wal->histories[i].id;
+        bool has_wal = false;
+        for (size_t j = 0; j < wal->archive.count; j++)
+            has_wal = has_wal || wal_folder_timeline(wal->archive.folders[j]) == id;
+        count += id > production->id && !has_wal;
+    }
+    return count;
+}
+
+static size_t count_incomplete(const struct view *view, const struct info_stanza *stanza)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < view->wal->folder_count && !view->lock_held; i++) {
+        const struct backup_folder *folder = &view->wal->folders[i];
+        bool listed = false;
+        for (size_t j = 0; j < stanza->backup_count; j++)
+            listed = listed || strcmp(stanza->backups[j].label, folder->label) == 0;
+        bool old = folder->changed_at > 0 &&
+                   view->wal->listed_at - (double)folder->changed_at >= INCOMPLETE_AFTER_S;
+        count += !listed && old && folder->state != FOLDER_UNKNOWN;
+    }
+    return count;
+}
+
+static uint64_t least(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
+
+/* A new listing is a new look. */
+static bool remember(struct memory *memory, const struct restore_input *input, double listed_at,
+                     size_t foreign, struct err *err)
+{
+    if (memory->now.listed_at >= listed_at)
+        return true;
+    struct look look = {.listed_at = listed_at, .foreign = foreign};
+    struct restore_summary summary = restore_summarise(input);
+    look.missing_since = summary.missing_since;
+    look.missing_older = summary.missing_older;
+    if (!restore_broken(input, &look.broken, err)) {
+        look_done(&look);
+        return false;
+    }
+    look_done(&memory->before);
+    memory->before = memory->now;
+    memory->now = look;
+    return true;
+}
+
+static void add_gaps(struct sink *sink, const struct memory *memory)
+{
+    const struct look *before = &memory->before, *now = &memory->now;
+    sink_add(sink, MISSING, (double)least(before->missing_since, now->missing_since),
+             LABELS("since_last_backup"));
+    sink_add(sink, MISSING, (double)least(before->missing_older, now->missing_older),
+             LABELS("older"));
+}
+
+static void add_samples(struct sink *sink, const struct restore_summary *summary,
+                        const struct memory *memory)
+{
+    /* A count that would leave out what was not looked at would be wrong. */
+    if (summary->unknown_count == 0)
+        sink_add(sink, RESTORABLE, (double)summary->restorable_count, NULL);
+    if (summary->restorable.backup)
+        sink_add(sink, LAST_RESTORABLE, (double)summary->restorable.backup->stop, NULL);
+    if (summary->has_window) {
+        sink_add(sink, WINDOW_START, (double)summary->window_start, NULL);
+        sink_add(sink, WINDOW_END, (double)summary->window_end, NULL);
+        sink_add(sink, RECOVERY_POINT_AGE, (double)summary->window_end, NULL);
+    }
+    if (summary->run_end > 0)
+        sink_add(sink, WAL_LAST, (double)summary->window_end, NULL);
+    if (memory->before.listed_at <= 0)
+        return;
+    if (summary->gaps_known)
+        add_gaps(sink, memory);
+    sink_add(sink, FOREIGN_TIMELINES, (double)least(memory->before.foreign, memory->now.foreign),
+             NULL);
+}
+
+static bool judge(const struct view *view, struct memory *memory, struct run *run,
+                  const struct info_stanza *stanza, struct err *err)
+{
+    static const struct text_list nothing = {0};
+    const struct archiver_observation *archiver = archiver_of(view);
+    struct wal_archive archive = view->wal->archive; /* shares the folders */
+    archive.segment_size = archiver ? archiver->segment_size : USUAL_SEGMENT_SIZE;
+    struct timeline production = find_production(view, stanza, archive.segment_size);
+    struct restore_input input = {
+        .stanza = stanza,
+        .repo_key = view->repository->key,
+        .archive = &archive,
+        .listed_at = (int64_t)view->wal->listed_at,
+        .archive_listed = view->wal->archive_listed,
+        .production = &production,
+        .folders = view->wal->folders,
+        .folder_count = view->wal->folder_count,
+        .continuous = is_continuous(view->repository),
+        .keeps_all_wal = !pair_list_get(&view->repository->options, "retention-archive"),
+    };
+    size_t foreign = count_foreign(view, &production);
+    if (!remember(memory, &input, view->wal->listed_at, foreign, err))
+        return false;
+    input.broken_before = memory->before.listed_at > 0 ? &memory->before.broken : &nothing;
+    struct restore_summary summary = restore_summarise(&input);
+    add_samples(run->sink, &summary, memory);
+    sink_add(run->sink, INCOMPLETE, (double)count_incomplete(view, stanza), NULL);
+    summary.missing_since = least(memory->before.missing_since, summary.missing_since);
+    summary.missing_older = least(memory->before.missing_older, summary.missing_older);
+    verdict_restore_report(run->report, view->repository, &summary,
+                           least(memory->before.foreign, memory->now.foreign));
+    return true;
+}
+
+/* A catalogue and a listing of different databases are of different moments. */
+static bool is_consistent(const struct view *view, const struct info_stanza *stanza)
+{
+    const struct info_database *now = info_current_database(stanza, view->repository->key);
+    return now && (view->wal->database_id == 0 || view->wal->database_id == now->id);
+}
+
+static bool restore_collect(void *opaque, struct run *run, struct err *err)
+{
+    struct view view = find_inputs(run);
+    const struct info_stanza *stanza =
+        view.backups ? backups_observation_stanza(view.backups) : NULL;
+    if (!stanza || !view.wal || view.wal->listed_at <= 0 || !is_consistent(&view, stanza)) {
+        verdict_restore_report_unknown(run->report, view.repository);
+        return true;
+    }
+    return judge(&view, opaque, run, stanza, err);
+}
+
+const struct collector collector_restorability = {
+    .name = "restorability",
+    .help = "Whether each repository could be restored from, and to when.",
+    .default_enabled = true,
+    .interval_s = 15,
+    .timeout_s = 5,
+    .labels = repository_target_labels,
+    .metrics = metrics,
+    .metric_count = METRIC_COUNT,
+    .targets = restore_targets,
+    .open = restore_open,
+    .collect = restore_collect,
+    .close = restore_close,
+    .combines = true,
+};

@@ -1,0 +1,377 @@
+#include "collectors/wal.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "collectors/settings.h"
+#include "exporter/schedule/collector.h"
+
+extern const struct collector collector_wal;
+
+/* A text constant where the settings own theirs; nothing here frees it. */
+#define TEXT_OF(text) ((char *)(uintptr_t)(text))
+
+/*
+ * pgbackrest's part is played by a script over a real folder, which notes what it was asked: the
+ * tests count looks. That pgbackrest prints this is tested with the real one.
+ */
+static const char script[] =
+    "#!/bin/sh\n"
+    "cd '@'\n"
+    "case $1 in\n"
+    "repo-get) echo \"get $2\" >>calls; exec cat \"repo/$2\";;\n"
+    "esac\n"
+    "echo \"ls $3\" >>calls\n"
+    "[ ! -e fail ] || { echo 'ERROR: [049]: unable to connect' >&2; exit 49; }\n"
+    "printf '{\".\":{\"type\":\"path\"}'\n"
+    "for file in \"repo/$3\"/*; do\n"
+    "  [ -e \"$file\" ] || continue\n"
+    "  [ ! -d \"$file\" ] || { printf ',\"%s\":{\"type\":\"path\"}' \"${file##*/}\"; continue; }\n"
+    "  printf ',\"%s\":{\"type\":\"file\",\"size\":%s,\"time\":1000}' \"${file##*/}\" "
+    "\"$(wc -c <\"$file\")\"\n"
+    "done\n"
+    "echo '}'\n";
+
+static char directory[] = "/tmp/test_collectors_wal_XXXXXX";
+static struct stanza stanza;
+static struct stanza_repository repository;
+static struct settings settings;
+static struct environment environment;
+static struct target_list targets;
+static void *state;
+
+/* What one look brought. */
+static struct run run;
+static struct sample_set *samples;
+static bool succeeded;
+static struct err err;
+
+static char *path_in(const char *name)
+{
+    struct strbuf path = {0};
+    strbuf_printf(&path, "%s/%s", directory, name);
+    return strbuf_steal(&path);
+}
+
+static void write_file(const char *name, const char *text, mode_t mode)
+{
+    char *path = path_in(name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    cr_assert_geq(fd, 0, "%s", path);
+    cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    free(path);
+}
+
+static void make_folder(const char *name)
+{
+    struct strbuf command CLEANUP(strbuf_done) = {0};
+    char *path = path_in(name);
+    for (char *slash = path + strlen(directory) + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        mkdir(path, 0700);
+        *slash = '/';
+    }
+    mkdir(path, 0700);
+    free(path);
+}
+
+static void remove_path(const char *name)
+{
+    char *path = path_in(name);
+    pid_t child = fork();
+    if (child == 0) {
+        execl("/bin/rm", "rm", "-rf", path, (char *)NULL);
+        _exit(1);
+    }
+    int status = 0;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
+    free(path);
+}
+
+#define CHECKSUM "-a1eb0ce668d587215d549943beb2f4bbe19e96f8.gz"
+#define ARCHIVE  "repo/archive/main/15-1/"
+#define BACKUP   "repo/backup/main/"
+
+static void store(const char *folder, const char *segment)
+{
+    struct strbuf name CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&name, ARCHIVE "%s", folder);
+    make_folder(strbuf_text(&name));
+    strbuf_printf(&name, "/%s%s" CHECKSUM, folder, segment);
+    write_file(strbuf_text(&name), "x", 0600);
+}
+
+static void add_backup(const char *label)
+{
+    struct strbuf name CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&name, BACKUP "%s", label);
+    make_folder(strbuf_text(&name));
+    strbuf_puts(&name, "/backup.manifest");
+    write_file(strbuf_text(&name), "x", 0600);
+}
+
+static void install(void)
+{
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    const char *mark = strchr(script, '@');
+    strbuf_add(&text, script, (size_t)(mark - script));
+    strbuf_printf(&text, "%s%s", directory, mark + 1);
+    write_file("pgbackrest", strbuf_text(&text), 0700);
+}
+
+static void begin(void)
+{
+    static const struct proc_limits limits = {.at_once = 2, .stuck = 4};
+    cr_assert(mkdtemp(directory));
+    install();
+    make_folder(BACKUP "backup.history");
+    stanza = (struct stanza){
+        .name = TEXT_OF("main"), .repositories = &repository, .repository_count = 1};
+    repository = (struct stanza_repository){
+        .stanza = &stanza, .key = 2, .name = TEXT_OF("r2"), .storage = "posix", .cipher = "none"};
+    settings = (struct settings){.stanzas = &stanza, .stanza_count = 1};
+    settings.pgbackrest.command = path_in("pgbackrest");
+    environment = (struct environment){proc_pool_new(&limits), &settings};
+    cr_assert(collector_wal.targets(&settings, &targets, &err));
+    cr_assert_eq(targets.count, 1);
+    cr_assert(collector_wal.open(&environment, &targets.items[0], &state, &err));
+}
+
+static void forget_run(void)
+{
+    if (run.observation)
+        run.observation_free(run.observation);
+    report_free(run.report);
+    sample_set_free(samples);
+    samples = NULL;
+    run = (struct run){0};
+}
+
+static void end(void)
+{
+    forget_run();
+    collector_wal.close(state);
+    target_list_done(&targets);
+    proc_pool_free(environment.pool);
+    free(settings.pgbackrest.command);
+    remove_path("");
+}
+
+TestSuite(collectors_wal, .init = begin, .fini = end);
+
+static const struct wal_observation *look(void)
+{
+    struct err refused = {0};
+    forget_run();
+    remove_path("calls");
+    run = (struct run){
+        .sink =
+            sink_new(collector_wal.metrics, collector_wal.metric_count, targets.items[0].labels),
+        .report = report_new(),
+        .bound = bound_after(20000, -1),
+        .target = &targets.items[0],
+    };
+    err = (struct err){0};
+    succeeded = collector_wal.collect(state, &run, &err);
+    cr_assert(sink_finish(run.sink, &samples, &refused, &(struct err){0}));
+    sink_free(run.sink);
+    return run.observation;
+}
+
+/* The value of a series, or -1. */
+static double value(const char *name)
+{
+    struct strbuf series CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&series, "%s{stanza=\"main\",repo_key=\"2\"}", name);
+    for (size_t i = 0; i < samples->count; i++) {
+        if (strcmp(samples->items[i].series, strbuf_text(&series)) == 0)
+            return samples->items[i].value;
+    }
+    return -1;
+}
+
+/* How often the script was asked for this. */
+static int calls(const char *what)
+{
+    char *path = path_in("calls");
+    FILE *file = fopen(path, "r");
+    char *line = NULL;
+    size_t size = 0;
+    int count = 0;
+    while (file && getline(&line, &size, file) > 0)
+        count += strncmp(line, what, strlen(what)) == 0 && line[strlen(what)] == '\n';
+    free(line);
+    if (file)
+        fclose(file);
+    free(path);
+    return count;
+}
+
+Test(collectors_wal, what_lies_in_the_repository_is_observed)
+{
+    store("0000000100000000", "00000002");
+    store("0000000100000000", "00000003");
+    add_backup("20261122-220046F");
+    const struct wal_observation *seen = look();
+    cr_assert(succeeded, "%s", err.text);
+    cr_assert(seen && seen->readable);
+    cr_expect_eq(seen->database_id, 1);
+    cr_expect(seen->archive_listed);
+    cr_assert_eq(seen->folder_count, 1);
+    cr_expect_str_eq(seen->folders[0].label, "20261122-220046F");
+    cr_expect_eq(seen->folders[0].state, FOLDER_COMPLETE);
+    cr_expect_eq(seen->folders[0].changed_at, 1000);
+    cr_expect_eq(value("pgbackrest_wal_segments"), 2);
+    cr_expect_eq(value("pgbackrest_wal_listed"), 1);
+}
+
+Test(collectors_wal, a_repository_without_anything_is_an_answer)
+{
+    remove_path("repo");
+    const struct wal_observation *seen = look();
+    cr_assert(succeeded, "%s", err.text);
+    cr_assert(seen && seen->readable);
+    cr_expect_eq(seen->database_id, 0);
+    cr_expect(seen->archive_listed);
+    cr_expect_eq(seen->folder_count, 0);
+    cr_expect_eq(value("pgbackrest_wal_segments"), 0);
+}
+
+Test(collectors_wal, a_closed_folder_without_holes_is_listed_once)
+{
+    store("0000000100000000", "000000FE");
+    store("0000000100000000", "000000FF");
+    store("0000000100000001", "00000000");
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 1);
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 0);
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 1, "the newest grows");
+    cr_expect_eq(value("pgbackrest_wal_segments"), 3);
+}
+
+Test(collectors_wal, a_folder_with_a_hole_is_listed_at_each_look)
+{
+    store("0000000100000000", "00000002");
+    store("0000000100000000", "00000004");
+    store("0000000100000001", "00000000");
+    look();
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 1);
+}
+
+Test(collectors_wal, when_a_backup_comes_or_goes_folders_are_listed_again)
+{
+    store("0000000100000000", "00000002");
+    store("0000000100000001", "00000000");
+    look();
+    add_backup("20261122-220046F");
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 1);
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 0);
+    remove_path(BACKUP "20261122-220046F");
+    const struct wal_observation *seen = look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 1);
+    cr_expect_eq(seen->folder_count, 0);
+}
+
+Test(collectors_wal, the_newest_folder_of_each_timeline_is_listed)
+{
+    store("0000000100000000", "00000002");
+    store("0000000200000000", "00000002");
+    look();
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 1);
+    cr_expect_eq(calls("ls archive/main/15-1/0000000200000000"), 1);
+}
+
+Test(collectors_wal, a_folder_that_is_gone_is_forgotten)
+{
+    store("0000000100000000", "00000002");
+    store("0000000100000001", "00000000");
+    look();
+    remove_path(ARCHIVE "0000000100000000");
+    look();
+    cr_expect_eq(value("pgbackrest_wal_segments"), 1);
+}
+
+Test(collectors_wal, a_history_file_is_read_once)
+{
+    store("0000000200000000", "00000002");
+    write_file(ARCHIVE "00000002.history", "1\t0/3000148\tx\n", 0600);
+    const struct wal_observation *seen = look();
+    cr_assert(succeeded, "%s", err.text);
+    cr_assert(wal_observation_history(seen, 2));
+    cr_expect_eq(wal_observation_history(seen, 2)->count, 1);
+    cr_expect_null(wal_observation_history(seen, 1));
+    seen = look();
+    cr_expect_eq(calls("get archive/main/15-1/00000002.history"), 0);
+    cr_expect(wal_observation_history(seen, 2));
+    write_file(ARCHIVE "00000002.history", "1\t0/4000148\tother\n", 0600);
+    seen = look();
+    cr_expect_eq(wal_observation_history(seen, 2)->ancestors[0].lsn, 0x4000148);
+    remove_path(ARCHIVE "00000002.history");
+    cr_expect_null(wal_observation_history(look(), 2));
+}
+
+Test(collectors_wal, a_new_database_takes_the_place_of_the_old_one)
+{
+    store("0000000100000000", "00000002");
+    look();
+    make_folder("repo/archive/main/16-2/0000000100000000");
+    const struct wal_observation *seen = look();
+    cr_expect_eq(seen->database_id, 2);
+    cr_expect_eq(value("pgbackrest_wal_segments"), 0);
+}
+
+Test(collectors_wal, a_folder_without_a_manifest_is_incomplete_until_it_has_one)
+{
+    make_folder(BACKUP "20261122-220046F");
+    write_file(BACKUP "20261122-220046F/backup.manifest.copy", "x", 0600);
+    cr_expect_eq(look()->folders[0].state, FOLDER_INCOMPLETE);
+    add_backup("20261122-220046F");
+    cr_expect_eq(look()->folders[0].state, FOLDER_COMPLETE);
+    look();
+    cr_expect_eq(calls("ls backup/main/20261122-220046F"), 0, "a whole one is looked into once");
+}
+
+Test(collectors_wal, backups_that_carry_their_wal_are_known)
+{
+    add_backup("20261122-220046F");
+    write_file(BACKUP "backup.info",
+               "[backup:current]\n20261122-220046F={\"option-archive-copy\":true}\n", 0600);
+    const struct wal_observation *seen = look();
+    cr_assert(succeeded, "%s", err.text);
+    cr_expect(seen->folders[0].archive_copy);
+    look();
+    cr_expect_eq(calls("get backup/main/backup.info"), 0);
+}
+
+Test(collectors_wal, a_repository_that_is_down_is_an_answer_and_keeps_what_was_seen)
+{
+    store("0000000100000000", "00000002");
+    double listed_at = look()->listed_at;
+    write_file("fail", "", 0600);
+    const struct wal_observation *seen = look();
+    cr_assert(succeeded, "%s", err.text);
+    cr_expect(run.down);
+    cr_assert(seen);
+    cr_expect_not(seen->readable);
+    cr_expect_eq(seen->listed_at, listed_at);
+    cr_expect_eq(wal_archive_count(&seen->archive), 1);
+    cr_expect_eq(value("pgbackrest_wal_listed"), 0);
+}
+
+Test(collectors_wal, every_metric_passes_the_lint)
+{
+    for (size_t i = 0; i < collector_wal.metric_count; i++)
+        cr_expect(metric_desc_check(&collector_wal.metrics[i], &err), "%s", err.text);
+}

@@ -1,0 +1,331 @@
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collectors/archiver.h"
+#include "collectors/backups.h"
+#include "collectors/settings.h"
+#include "collectors/wal.h"
+#include "exporter/schedule/collector.h"
+
+extern const struct collector collector_restorability;
+
+#define MB16     ((uint64_t)16 << 20)
+#define CHECKSUM "-a1eb0ce668d587215d549943beb2f4bbe19e96f8.gz"
+
+/* A text constant where the settings own theirs; nothing here frees it. */
+#define TEXT_OF(text) ((char *)(uintptr_t)(text))
+
+/* Repository 1 of stanza main with one backup at WAL 2..3, which ended at 5000. */
+static const char catalogue[] =
+    "[{\"name\":\"main\",\"status\":{\"code\":0,\"message\":\"ok\"},"
+    "\"db\":[{\"id\":1,\"repo-key\":1,\"system-id\":1,\"version\":\"15\"}],"
+    "\"repo\":[{\"key\":1,\"cipher\":\"none\",\"status\":{\"code\":0,\"message\":\"ok\"}}],"
+    "\"archive\":[],\"backup\":[{\"label\":\"20261122-220046F\",\"type\":\"full\","
+    "\"database\":{\"id\":1,\"repo-key\":1},\"timestamp\":{\"start\":4990,\"stop\":5000},"
+    "\"archive\":{\"start\":\"000000010000000000000002\",\"stop\":\"000000010000000000000003\"},"
+    "\"info\":{\"size\":1,\"delta\":1,\"repository\":{\"size\":1,\"delta\":1}},"
+    "\"backrest\":{\"format\":5,\"version\":\"2.45\"},\"prior\":null,\"reference\":null}]}]";
+
+static struct stanza stanza;
+static struct stanza_repository repository;
+static struct target target;
+static const struct label labels[] = {{"stanza", "main"}, {"repo_key", "1"}, {NULL, NULL}};
+static struct archiver_observation archiver;
+static struct backups_observation backups;
+static struct wal_observation wal;
+static struct backup_folder folder;
+static struct timeline history;
+static void *state;
+
+/* What the last run brought. */
+static struct sample_set *samples;
+static struct report *report;
+
+static void begin(void)
+{
+    struct err err;
+    stanza = (struct stanza){.name = TEXT_OF("main")};
+    repository = (struct stanza_repository){.stanza = &stanza,
+                                            .key = 1,
+                                            .name = TEXT_OF("nas"),
+                                            .storage = "posix",
+                                            .cipher = "none",
+                                            .in_pgbackrest_conf = true};
+    target = (struct target){.name = TEXT_OF("main/repo1"),
+                             .labels = (struct label *)(uintptr_t)labels,
+                             .spec = &repository};
+    archiver =
+        (struct archiver_observation){.segment_size = MB16, .has_position = true, .timeline = 1};
+    backups = (struct backups_observation){
+        .stanza = TEXT_OF("main"), .repo_key = 1, .readable = true, .lock_known = true};
+    cr_assert(info_parse(catalogue, sizeof catalogue - 1, &backups.info, &err), "%s", err.text);
+    folder = (struct backup_folder){.label = "20261122-220046F", .state = FOLDER_COMPLETE};
+    wal = (struct wal_observation){.stanza = TEXT_OF("main"),
+                                   .repo_key = 1,
+                                   .readable = true,
+                                   .listed_at = 6000,
+                                   .database_id = 1,
+                                   .archive_listed = true,
+                                   .folders = &folder,
+                                   .folder_count = 1};
+    cr_assert(collector_restorability.open(NULL, &target, &state, &err));
+}
+
+static void end(void)
+{
+    wal_archive_done(&wal.archive);
+    info_unref(backups.info);
+    sample_set_free(samples);
+    report_free(report);
+    collector_restorability.close(state);
+}
+
+TestSuite(verdict_restore, .init = begin, .fini = end);
+
+/* Segments first to last of a timeline are in the repository, but for one. */
+static void store(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but)
+{
+    struct repo_file files[32] = {0};
+    struct strbuf names[32] = {0};
+    struct strbuf folder_name CLEANUP(strbuf_done) = {0};
+    struct repo_listing listing = {.files = files};
+    struct wal_folder *read = NULL;
+    struct err err;
+    strbuf_printf(&folder_name, "%08X%08X", timeline, 0);
+    for (uint32_t i = first; i <= last; i++) {
+        if (i == but)
+            continue;
+        struct strbuf *name = &names[listing.count];
+        strbuf_printf(name, "%s%08X" CHECKSUM, strbuf_text(&folder_name), i);
+        files[listing.count++] =
+            (struct repo_file){.name = strbuf_text(name), .size = 1, .time = 5000 + (int64_t)i};
+    }
+    cr_assert(wal_folder_read(strbuf_text(&folder_name), &listing, 1, &read, &err));
+    cr_assert(wal_archive_put(&wal.archive, read, &err));
+    for (size_t i = 0; i < listing.count; i++)
+        strbuf_done(&names[i]);
+}
+
+static struct run_input input(const char *collector, const char *name, const void *observation)
+{
+    return (struct run_input){.collector = collector,
+                              .target = name,
+                              .labels = labels,
+                              .observation = observation,
+                              .fresh = true,
+                              .current = true};
+}
+
+/* Run it on what there is. */
+static void combine(void)
+{
+    const struct run_input inputs[] = {
+        input("archiver", "main", &archiver), input("backups", "main/repo1", &backups),
+        input("wal", "main/repo1", &wal), input("wal", "main/repo2", NULL)};
+    struct err refused = {0}, err = {0};
+    sample_set_free(samples);
+    report_free(report);
+    report = report_new();
+    struct run run = {
+        .sink =
+            sink_new(collector_restorability.metrics, collector_restorability.metric_count, labels),
+        .report = report,
+        .target = &target,
+        .inputs = inputs,
+        .input_count = COUNT_OF(inputs),
+    };
+    cr_assert(collector_restorability.collect(state, &run, &err), "%s", err.text);
+    cr_assert(sink_finish(run.sink, &samples, &refused, &err));
+    cr_expect_eq(refused.code, ERR_NONE, "%s", refused.text);
+    sink_free(run.sink);
+}
+
+/* The repository is listed once more, and judged. */
+static void look_again(void)
+{
+    wal.listed_at++;
+    combine();
+}
+
+static void look_twice(void)
+{
+    combine();
+    look_again();
+}
+
+#define REPO "{stanza=\"main\",repo_key=\"1\"}"
+
+/* The value of a series, or -1. */
+static double value(const char *series)
+{
+    for (size_t i = 0; i < samples->count; i++) {
+        if (strcmp(samples->items[i].series, series) == 0)
+            return samples->items[i].value;
+    }
+    return -1;
+}
+
+/* The text of the n-th verdict; "" for none. */
+static const char *verdict(size_t n)
+{
+    const struct report_item *group = report->root->children[0];
+    for (size_t i = 0; i < group->child_count; i++) {
+        if (group->children[i]->kind == REPORT_VERDICT && n-- == 0)
+            return group->children[i]->text;
+    }
+    return "";
+}
+
+Test(verdict_restore, a_sound_repository_is_restorable_to_its_last_segment)
+{
+    store(1, 2, 6, 0);
+    look_twice();
+    cr_expect_eq(value("pgbackrest_backups_restorable" REPO), 1);
+    cr_expect_eq(value("pgbackrest_backup_last_restorable_timestamp_seconds" REPO), 5000);
+    cr_expect_eq(value("pgbackrest_recovery_window_start_timestamp_seconds" REPO), 5000);
+    cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), 5006);
+    cr_expect_eq(value("pgbackrest_recovery_point_age_seconds" REPO), 5006);
+    cr_expect_eq(value("pgbackrest_wal_last_timestamp_seconds" REPO), 5006);
+    cr_expect_eq(value("pgbackrest_wal_foreign_timelines" REPO), 0);
+    cr_expect_eq(value("pgbackrest_backups_incomplete" REPO), 0);
+    cr_expect_eq(report_worst(report->root), GRADE_OK);
+    cr_expect_str_eq(verdict(0), "looks restorable from 1970-01-01 01:23 UTC to 1970-01-01 01:23 "
+                                 "UTC (nothing missing; not drilled)");
+}
+
+Test(verdict_restore, a_repository_without_wal_is_not_restorable_once_seen_twice)
+{
+    combine();
+    cr_expect_eq(value("pgbackrest_backups_restorable" REPO), -1);
+    cr_expect_eq(report_worst(report->root), GRADE_UNKNOWN);
+    combine();
+    cr_expect_eq(report_worst(report->root), GRADE_UNKNOWN, "the same listing is the same look");
+    look_again();
+    cr_expect_eq(value("pgbackrest_backups_restorable" REPO), 0);
+    cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), -1);
+    cr_expect_str_eq(verdict(0), "NOT restorable: backup 20261122-220046F needs WAL "
+                                 "000000010000000000000002, which is not in this repository");
+}
+
+Test(verdict_restore, a_hole_that_is_closed_by_the_next_look_was_none)
+{
+    store(1, 2, 6, 5);
+    combine();
+    cr_expect_eq(value("pgbackrest_wal_missing_segments{stanza=\"main\",repo_key=\"1\",scope="
+                       "\"since_last_backup\"}"),
+                 -1);
+    store(1, 2, 8, 0);
+    look_again();
+    cr_expect_eq(value("pgbackrest_wal_missing_segments{stanza=\"main\",repo_key=\"1\",scope="
+                       "\"since_last_backup\"}"),
+                 0);
+}
+
+Test(verdict_restore, a_hole_behind_the_newest_backup_is_said_with_what_to_do)
+{
+    store(1, 2, 6, 5);
+    look_twice();
+    cr_expect_eq(value("pgbackrest_wal_missing_segments{stanza=\"main\",repo_key=\"1\",scope="
+                       "\"since_last_backup\"}"),
+                 1);
+    cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), 5004);
+    cr_expect(strstr(verdict(1), "1 WAL segments are missing behind the newest backup"), "%s",
+              verdict(1));
+    cr_expect_eq(report_worst(report->root), GRADE_FAILED);
+}
+
+Test(verdict_restore, a_newer_timeline_than_productions_is_foreign)
+{
+    store(1, 2, 6, 0);
+    store(2, 5, 9, 0);
+    look_twice();
+    cr_expect_eq(value("pgbackrest_wal_foreign_timelines" REPO), 1);
+    cr_expect(strstr(verdict(1), "1 foreign timelines"), "%s", verdict(1));
+    archiver.timeline = 2;
+    history =
+        (struct timeline){.id = 2, .ancestors = &(struct timeline_switch){1, 5 * MB16}, .count = 1};
+    wal.histories = &history;
+    wal.history_count = 1;
+    look_twice();
+    cr_expect_eq(value("pgbackrest_wal_foreign_timelines" REPO), 0, "production was promoted");
+    cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), 5009);
+}
+
+Test(verdict_restore, a_standby_knows_nothing_of_foreign_timelines)
+{
+    store(1, 2, 6, 0);
+    store(2, 5, 9, 0);
+    archiver.in_recovery = true;
+    look_twice();
+    cr_expect_eq(value("pgbackrest_wal_foreign_timelines" REPO), 0);
+}
+
+Test(verdict_restore, without_continuous_wal_a_backup_is_a_point_and_has_no_gaps)
+{
+    repository.in_pgbackrest_conf = false;
+    store(1, 2, 3, 0);
+    look_twice();
+    cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), 5000);
+    cr_expect_eq(value("pgbackrest_wal_missing_segments{stanza=\"main\",repo_key=\"1\",scope="
+                       "\"older\"}"),
+                 -1);
+    cr_expect_eq(value("pgbackrest_wal_last_timestamp_seconds" REPO), -1);
+    cr_expect(strstr(verdict(0), "only to the end of a backup, 1970-01-01 01:23 UTC"), "%s",
+              verdict(0));
+}
+
+Test(verdict_restore, what_was_configured_goes_before_what_pgbackrest_conf_suggests)
+{
+    struct repository_settings own = {.continuous_wal = NO};
+    repository.settings = &own;
+    store(1, 2, 6, 0);
+    look_twice();
+    cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), 5000);
+}
+
+Test(verdict_restore, folders_that_nobody_lists_and_nobody_writes_are_incomplete)
+{
+    struct backup_folder folders[] = {
+        folder,
+        {.label = "20261122-230000F", .state = FOLDER_INCOMPLETE, .changed_at = 6000 - 3601}};
+    wal.folders = folders;
+    wal.folder_count = 2;
+    store(1, 2, 6, 0);
+    look_twice();
+    cr_expect_eq(value("pgbackrest_backups_incomplete" REPO), 1);
+    backups.lock.held = true;
+    combine();
+    cr_expect_eq(value("pgbackrest_backups_incomplete" REPO), 0, "it may be the one being made");
+    backups.lock.held = false;
+    folders[1].changed_at = 6000;
+    combine();
+    cr_expect_eq(value("pgbackrest_backups_incomplete" REPO), 0);
+}
+
+Test(verdict_restore, before_everything_was_seen_it_is_unknown)
+{
+    wal.listed_at = 0;
+    combine();
+    cr_expect_eq(samples->count, 0);
+    cr_expect_eq(report_worst(report->root), GRADE_UNKNOWN);
+    wal.listed_at = 6000;
+    wal.database_id = 2;
+    combine();
+    cr_expect_eq(report_worst(report->root), GRADE_UNKNOWN, "the two are of different databases");
+}
+
+Test(verdict_restore, without_postgresql_the_newest_backups_timeline_counts)
+{
+    store(1, 2, 6, 0);
+    archiver.has_position = false;
+    look_twice();
+    cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), 5006);
+}
+
+Test(verdict_restore, every_metric_passes_the_lint)
+{
+    struct err err;
+    for (size_t i = 0; i < collector_restorability.metric_count; i++)
+        cr_expect(metric_desc_check(&collector_restorability.metrics[i], &err), "%s", err.text);
+}
