@@ -1,5 +1,6 @@
 #include "collectors/parse/info.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,10 @@
 #include "exporter/sources/json.h"
 
 #define BLOCK_SIZE 4096
+
+/* The year 9999, and 8 PiB: beyond that a number is none of pgBackRest's. */
+#define TIME_MOST INT64_C(253402300799)
+#define SIZE_MOST (INT64_C(1) << 53)
 
 /*
  * All texts and arrays of one struct info lie in a few blocks: a catalogue of hundreds of backups
@@ -98,9 +103,29 @@ static bool opt_text(struct info_memory *memory, const struct json_at *at, const
     return json_opt_text(at, key, &text, err) && keep_text(memory, text, ret, err);
 }
 
+static bool is_at_most(int64_t value, int64_t most, const char *key, struct err *err)
+{
+    return (value >= 0 && value <= most) ||
+           err_set(err, ERR_PROTOCOL, "%s of a backup is out of range: %" PRId64, key, value);
+}
+
 static bool opt_size(const struct json_at *at, const char *key, int64_t *ret, struct err *err)
 {
-    return json_opt_integer(at, key, INFO_SIZE_UNKNOWN, ret, err);
+    int64_t size = INFO_SIZE_UNKNOWN;
+    if (!json_opt_integer(at, key, INFO_SIZE_UNKNOWN, &size, err) ||
+        (size != INFO_SIZE_UNKNOWN && !is_at_most(size, SIZE_MOST, key, err)))
+        return false;
+    *ret = size;
+    return true;
+}
+
+static bool get_time(const struct json_at *at, const char *key, int64_t *ret, struct err *err)
+{
+    int64_t time = 0;
+    if (!json_get_integer(at, key, &time, err) || !is_at_most(time, TIME_MOST, key, err))
+        return false;
+    *ret = time;
+    return true;
 }
 
 /* The elements of an optional array; NULL on failure only. */
@@ -217,8 +242,8 @@ static bool read_times(const struct json_at *at, struct info_backup *backup, str
 {
     struct json_at times;
     return json_get_object(at, "timestamp", &times, err) &&
-           json_get_integer(&times, "start", &backup->start, err) &&
-           json_get_integer(&times, "stop", &backup->stop, err);
+           get_time(&times, "start", &backup->start, err) &&
+           get_time(&times, "stop", &backup->stop, err);
 }
 
 static bool read_wal(struct info_memory *memory, const struct json_at *at,

@@ -274,6 +274,28 @@ Test(info, values_of_a_wrong_kind_are_refused)
         cr_expect_eq(refuse(cases[i]).code, ERR_PROTOCOL);
 }
 
+Test(info, numbers_that_no_backup_has_are_refused)
+{
+    static const struct {
+        const char *backup, *text;
+    } cases[] = {
+        {"\"timestamp\":{\"start\":-1,\"stop\":1}", "start of a backup is out of range: -1"},
+        {"\"timestamp\":{\"start\":1,\"stop\":253402300800}", "stop of a backup is out of range"},
+        {"\"timestamp\":{\"start\":1,\"stop\":9223372036854775807}", "stop of a backup"},
+        {TIMES ",\"info\":{\"size\":-2}", "size of a backup is out of range: -2"},
+        {TIMES ",\"info\":{\"repository\":{\"delta\":9223372036854775807}}", "delta of a backup"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct strbuf backup CLEANUP(strbuf_done) = {0};
+        strbuf_printf(&backup, "%s,%s,%s", LABEL, ORIGIN, cases[i].backup);
+        char *text = with_backup(strbuf_text(&backup));
+        struct err err = refuse(text);
+        cr_expect_eq(err.code, ERR_PROTOCOL);
+        cr_expect(strstr(err.text, cases[i].text), "%s does not say %s", err.text, cases[i].text);
+        free(text);
+    }
+}
+
 Test(info, fields_and_codes_it_does_not_know_are_passed_over_or_on)
 {
     struct info *info = parse("[{\"name\":\"m\",\"news\":[{}],\"status\":{\"code\":4711}}]");
