@@ -10,6 +10,9 @@
 /* How many times an objective must be missed for a failure. */
 #define TOO_OLD 2
 
+/* How far two clocks may differ. */
+#define FUTURE_S 60
+
 /* What counts for the objective of each type, and how to make good. */
 static const struct {
     const char *title;
@@ -84,12 +87,27 @@ static void add_verdict(struct report *report, struct report_item *group, enum b
     report_verdict(report, group, too_old ? GRADE_FAILED : GRADE_WARNING, "%s", strbuf_text(&text));
 }
 
+/* Its age is below any objective until then, whatever happens to the backups after it. */
+static void judge_future(struct report *report, struct report_item *group,
+                         const struct backup_summary *summary, double now)
+{
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    if (!summary->latest || (double)summary->latest->stop <= now + FUTURE_S)
+        return;
+    when_add_utc(&text, (double)summary->latest->stop);
+    report_verdict(report, group, GRADE_WARNING,
+                   "its newest backup ends in the future (%s): a clock is or was wrong, and "
+                   "whether backups are late cannot be told",
+                   strbuf_text(&text));
+}
+
 /* A full backup makes good for the others, too: one step is enough. */
 void backups_objectives_judge(struct report *report, struct report_item *group,
                               const struct stanza_repository *repository,
                               const struct backup_summary *summary, double now)
 {
     bool advised = false;
+    judge_future(report, group, summary, now);
     for (enum backup_type type = 0; repository->settings && type < BACKUP_TYPE_COUNT; type++) {
         double objective = objective_of(&repository->settings->objectives, type);
         const struct info_backup *newest = newest_for(summary, type);

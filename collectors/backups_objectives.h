@@ -13,7 +13,8 @@
 #include "exporter/report/report.h"
 
 /*
- * Add a verdict for each objective that is missed at `now` (s since 1970), and what to do. Backups
+ * Add a verdict for each objective that is missed at `now` (s since 1970), and what to do; another
+ * when the newest backup ends later than now, since none can be seen to be missed then. Backups
  * that are not there at all are not judged: that is said elsewhere.
  */
 void backups_objectives_judge(struct report *report, struct report_item *group,

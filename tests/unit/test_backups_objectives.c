@@ -97,6 +97,25 @@ Test(backups_objectives, beyond_twice_the_objective_is_too_old)
         "failed too old: last full backup 2026-06-29 22:59 UTC, promised every 27h\n" TAKE_FULL);
 }
 
+Test(backups_objectives, a_backup_of_the_future_hides_what_is_late)
+{
+    struct objectives promised = {.incr = HOUR};
+    struct repository_settings settings = {.objectives = promised};
+    struct stanza_repository repository = repository_of(&settings);
+    struct info_backup backup = {.stop = (int64_t)now + 61};
+    struct backup_summary summary = {.latest = &backup};
+    struct report *report = report_new();
+    backups_objectives_judge(report, NULL, &repository, &summary, now);
+    backup.stop--; /* as far as two clocks may differ */
+    backups_objectives_judge(report, NULL, &repository, &summary, now);
+    char *lines = lines_of(report->root);
+    cr_expect_str_eq(lines,
+                     "warning its newest backup ends in the future (2026-07-02 05:01 UTC): a "
+                     "clock is or was wrong, and whether backups are late cannot be told\n");
+    free(lines);
+    report_free(report);
+}
+
 Test(backups_objectives, a_full_backup_keeps_the_promise_of_a_differential_one)
 {
     struct objectives promised = {.diff = 2 * HOUR};
