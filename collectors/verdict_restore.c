@@ -137,11 +137,18 @@ static bool restore_open(const struct environment *environment UNUSED,
     return *ret || err_memory(err);
 }
 
+/* Without one of these two nothing can ever be judged. */
+static bool has_inputs(const struct settings *settings)
+{
+    return settings_collector(settings, "backups")->enabled &&
+           settings_collector(settings, "wal")->enabled;
+}
+
 static bool restore_targets(const struct settings *settings, struct target_list *ret,
                             struct err *err)
 {
     struct target_list list CLEANUP(target_list_done) = {0};
-    for (size_t i = 0; i < settings->stanza_count; i++) {
+    for (size_t i = 0; i < settings->stanza_count && has_inputs(settings); i++) {
         const struct stanza *stanza = &settings->stanzas[i];
         for (size_t j = 0; j < stanza->repository_count; j++) {
             if (!repository_target_add(&list, settings, &stanza->repositories[j]))

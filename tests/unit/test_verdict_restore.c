@@ -323,6 +323,31 @@ Test(verdict_restore, without_postgresql_the_newest_backups_timeline_counts)
     cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), 5006);
 }
 
+static size_t count_targets(bool backups_enabled, bool wal_enabled)
+{
+    struct collector_settings collectors[] = {{.name = "backups", .enabled = backups_enabled},
+                                              {.name = "wal", .enabled = wal_enabled}};
+    struct settings settings = {.stanzas = &stanza,
+                                .stanza_count = 1,
+                                .collectors = collectors,
+                                .collector_count = COUNT_OF(collectors)};
+    struct target_list list = {0};
+    struct err err;
+    stanza.repositories = &repository;
+    stanza.repository_count = 1;
+    cr_assert(collector_restorability.targets(&settings, &list, &err));
+    size_t count = list.count;
+    target_list_done(&list);
+    return count;
+}
+
+Test(verdict_restore, each_repository_is_judged_where_its_files_are_watched)
+{
+    cr_expect_eq(count_targets(true, true), 1);
+    cr_expect_eq(count_targets(true, false), 0);
+    cr_expect_eq(count_targets(false, true), 0);
+}
+
 Test(verdict_restore, every_metric_passes_the_lint)
 {
     struct err err;
