@@ -329,6 +329,7 @@ static size_t count_targets(bool backups_enabled, bool wal_enabled)
                                               {.name = "wal", .enabled = wal_enabled}};
     struct settings settings = {.stanzas = &stanza,
                                 .stanza_count = 1,
+                                .pgbackrest = {.command = TEXT_OF("/usr/bin/pgbackrest")},
                                 .collectors = collectors,
                                 .collector_count = COUNT_OF(collectors)};
     struct target_list list = {0};
