@@ -16,6 +16,7 @@
 #include "collectors/backups_each.h"
 #include "collectors/backups_metrics.h"
 #include "collectors/backups_report.h"
+#include "collectors/model/mount_health.h"
 #include "collectors/model/reason.h"
 #include "collectors/pgbackrest.h"
 #include "collectors/repository_mount.h"
@@ -39,6 +40,7 @@ struct backups {
     bool per_backup;
     char *key;
     struct mount_finder finder; /* without a path for a repository elsewhere */
+    bool unmounted;             /* it certainly was, when it was looked at last */
     char *version;              /* of the program as it was at version_of; NULL: not known */
     struct stat version_of;
     struct info *catalogue; /* as it was last read */
@@ -217,6 +219,17 @@ static void find_version(struct backups *state, const struct bound *bound)
     state->version_of = now;
 }
 
+/* Nothing is mounted where it should be, or what is has another type than mount.filesystem. */
+static bool is_unmounted(const struct backups *state)
+{
+    const struct mount_entry *mount = state->finder.mount;
+    const struct repository_settings *settings = state->repository->settings;
+    if (!mount)
+        return true;
+    return settings && strcmp(mount->filesystem, "autofs") != 0 &&
+           !mount_type_fits(settings->mount_filesystem, mount->filesystem);
+}
+
 /* The name of the mount that holds it; "" for a repository elsewhere. */
 static const char *find_mount(struct backups *state, const struct run *run)
 {
@@ -228,8 +241,9 @@ static const char *find_mount(struct backups *state, const struct run *run)
         return "";
     if (most.deadline_ms < bound.deadline_ms)
         bound.deadline_ms = most.deadline_ms;
-    bool found = mount_finder_look(&state->finder, state->pool, &bound, &hangs, &ignored);
-    (void)found; /* what is known without it is good enough for a name */
+    /* What is known without a look is good enough for a name, and for nothing else. */
+    state->unmounted = mount_finder_look(&state->finder, state->pool, &bound, &hangs, &ignored) &&
+                       is_unmounted(state);
     return mount_finder_name(&state->finder);
 }
 
@@ -276,6 +290,21 @@ static bool find_repository(const struct backups *state, const struct info *info
     return true;
 }
 
+static bool is_encrypted(const struct stanza_repository *repository)
+{
+    return strcmp(repository->cipher, "none") != 0;
+}
+
+/* pgBackRest cannot tell a repository that is not mounted from one that was never made. */
+static enum err_code reason_of(const struct backups *state, const struct info_status *status)
+{
+    enum err_code reason =
+        reason_of_status(status->code, status->message, is_encrypted(state->repository));
+    bool nothing_there = reason == ERR_MISSING_STANZA_PATH || reason == ERR_MISSING_STANZA_DATA;
+    bool is_cause = state->unmounted && !is_object_store(state->repository->storage);
+    return nothing_there && is_cause ? ERR_NOT_MOUNTED : reason;
+}
+
 /* The message is redacted; its first line is enough for a log, the page has all of it. */
 static bool answers_down(const struct backups *state, struct run *run,
                          const struct repository_env *env, const struct finding *finding,
@@ -287,6 +316,10 @@ static bool answers_down(const struct backups *state, struct run *run,
     const char *text = strbuf_text(&message);
     err_set(&why, finding->reason, "repository %" PRId64 " (%s): %.*s", state->repository->key,
             state->repository->name, (int)strcspn(text, "\n"), text);
+    if (finding->reason == ERR_NOT_MOUNTED && state->unmounted)
+        err_set(&why, ERR_NOT_MOUNTED,
+                "repository %" PRId64 " (%s): its file system is not mounted on %s",
+                state->repository->key, state->repository->name, mount_finder_name(&state->finder));
     return says_down(state, run, finding, &why, text);
 }
 
@@ -311,11 +344,6 @@ static void answers_well(struct backups *state, struct run *run, const struct re
     report_exposed(state, run, group, env);
 }
 
-static bool is_encrypted(const struct stanza_repository *repository)
-{
-    return strcmp(repository->cipher, "none") != 0;
-}
-
 /* Warnings: on stdout before the JSON since 2.55, on stderr before. */
 static void gather_warnings(const struct proc_result *result, struct strbuf *out)
 {
@@ -335,8 +363,7 @@ static bool judge(struct backups *state, struct run *run, const struct repositor
         !find_repository(state, info, &finding.stanza, &repository, err))
         return fails(state, run, err);
     finding.code = repository->status.code;
-    finding.reason =
-        reason_of_status(finding.code, repository->status.message, is_encrypted(state->repository));
+    finding.reason = reason_of(state, &repository->status);
     if (finding.reason != ERR_NONE && finding.reason != ERR_NO_BACKUP)
         return answers_down(state, run, env, &finding, &repository->status);
     info_unref(state->catalogue);

@@ -186,6 +186,14 @@ class TestMount:
         time.sleep(2.5)
         assert space.repository_mount() == [str(path)]
 
+    def test_that_is_missing_is_why_its_repository_is_empty(self, space):
+        path = space.folder()
+        space.watch(path, mount=path, flags=())
+        reasons = lambda: [labels["reason"] for labels, _ in space.metrics().get("pgbackrest_repo_error", [])]
+        wait_until(lambda: reasons() == ["not_mounted"], 15, "the reason is another")
+        space.tmpfs(path)
+        wait_until(lambda: reasons() == ["missing_stanza_path"], 15, "the reason remains")
+
     def test_keeps_all_it_has_through_a_reload(self, space, nas):
         space.run("umount", nas)
         space.wait_for("mounted", 0)

@@ -821,6 +821,47 @@ Test(backups, a_missing_stanza_path_is_down_with_its_own_status)
                 "pgbackrest_repo_error{" REPO2 ",reason=\"missing_stanza_path\"}", 1);
 }
 
+Test(backups, a_stanza_that_is_missing_with_its_mount_is_not_mounted)
+{
+    struct place place;
+    place_init(&place, 2, "posix"); /* its mount.path is /mnt/nas, where nothing is mounted */
+    replay(&place, "2.45/empty-main.json");
+    place_open(&place);
+    struct outcome outcome = collect(&place, 10000);
+    expect_sample(&outcome, "pgbackrest_repo_error{" REPO2 ",reason=\"not_mounted\"}", 1);
+    expect_sample(&outcome, "pgbackrest_repo_status{" REPO2 "}", 1);
+    cr_expect(strstr(outcome.run.down_error.text, "/mnt/nas"), "%s", outcome.run.down_error.text);
+    outcome_done(&outcome);
+    place_done(&place);
+}
+
+Test(backups, a_stanza_that_is_missing_below_a_mount_of_another_type_is_not_mounted)
+{
+    struct place place;
+    place_init(&place, 2, "posix");
+    place.own.mount_path = TEXT_OF("/proc");
+    place.own.mount_filesystem = TEXT_OF("nfs");
+    replay(&place, "2.45/empty-main.json");
+    place_open(&place);
+    struct outcome outcome = collect(&place, 10000);
+    expect_sample(&outcome, "pgbackrest_repo_error{" REPO2 ",reason=\"not_mounted\"}", 1);
+    outcome_done(&outcome);
+    place_done(&place);
+}
+
+Test(backups, a_stanza_that_is_missing_below_its_mount_was_never_made)
+{
+    struct place place;
+    place_init(&place, 2, "posix");
+    place.own.mount_path = TEXT_OF("/proc");
+    replay(&place, "2.45/empty-main.json");
+    place_open(&place);
+    struct outcome outcome = collect(&place, 10000);
+    expect_sample(&outcome, "pgbackrest_repo_error{" REPO2 ",reason=\"missing_stanza_path\"}", 1);
+    outcome_done(&outcome);
+    place_done(&place);
+}
+
 Test(backups, the_catalogue_last_read_stays_in_what_others_see)
 {
     struct place place;
