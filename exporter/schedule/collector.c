@@ -50,6 +50,16 @@ static size_t label_count(const struct label *labels)
     return count;
 }
 
+bool label_lists_agree(const struct label *one, const struct label *other)
+{
+    for (; one->name; one++) {
+        const char *value = label_get(other, one->name);
+        if (*value && strcmp(value, one->value) != 0)
+            return false;
+    }
+    return true;
+}
+
 struct label *label_list_copy(const struct label *labels)
 {
     size_t count = label_count(labels);

@@ -60,7 +60,8 @@ struct run {
     struct report *report;
     struct bound bound; /* when collect() must have returned */
     const struct target *target;
-    const struct run_input *inputs; /* of all other targets; only for a combining collector */
+    const struct run_input *inputs; /* of the targets that concern this one; only for a combining
+                                       collector */
     size_t input_count;
 
     /* Filled by run_observe(), run_says_down() and run_is_down(). */
@@ -101,8 +102,8 @@ struct collector {
 
     void (*close)(void *state); /* takes NULL; must not block */
 
-    bool combines; /* collect() reads run->inputs and runs after every publication, not by interval
-                    */
+    bool combines; /* collect() reads run->inputs and runs after each publication that concerns its
+                      target, not by interval only */
 };
 
 /*
@@ -123,6 +124,12 @@ void run_observe(struct run *run, void *observation, void (*free_observation)(vo
 
 /* The value of a label in a list ended by a NULL name; "" when it is not there. */
 const char *label_get(const struct label *labels, const char *name);
+
+/*
+ * Whether what one target saw concerns the other: no label that both carry has different values.
+ * A stanza's own target concerns those of its repositories, never those of another stanza.
+ */
+bool label_lists_agree(const struct label *one, const struct label *other);
 
 /* A copy of such a list that owns its texts, for label_list_free(); NULL when out of memory. */
 struct label *label_list_copy(const struct label *labels) MUST_USE;

@@ -148,11 +148,21 @@ static void log_change(const struct worker *worker, const struct snapshot *befor
                                                 TEXT("target", worker->target.name)));
 }
 
-static void wake_combining(struct poller *poller)
+/* The lock is held. */
+static bool concerns(const struct worker *worker, const struct worker *combining)
 {
+    return label_lists_agree(worker->target.labels, combining->target.labels);
+}
+
+static void wake_combining(const struct worker *worker)
+{
+    struct poller *poller = worker->poller;
     pthread_mutex_lock(&poller->lock);
-    for (size_t i = 0; i < poller->count; i++)
-        signal_fd(poller->workers[i]->wake_fd);
+    for (size_t i = 0; i < poller->count; i++) {
+        const struct worker *other = poller->workers[i];
+        if (other->collector->combines && concerns(worker, other))
+            signal_fd(other->wake_fd);
+    }
     pthread_mutex_unlock(&poller->lock);
 }
 
@@ -167,7 +177,7 @@ static void publish(struct worker *worker, struct snapshot *snapshot)
         worker->last_success_at = snapshot->started_at;
     pthread_mutex_unlock(&worker->poller->lock);
     if (!worker->collector->combines)
-        wake_combining(worker->poller);
+        wake_combining(worker);
     log_change(worker, before, snapshot); /* only now: a slow log must not hide what it tells */
     snapshot_unref(before);
     if (large)
@@ -202,7 +212,7 @@ static struct run_input *take_inputs(struct worker *worker, struct snapshot ***r
     size_t count = 0;
     for (size_t i = 0; held && i < poller->count; i++) {
         const struct worker *other = poller->workers[i];
-        if (!other->collector->combines && other->snapshot)
+        if (!other->collector->combines && other->snapshot && concerns(other, worker))
             held[count++] = snapshot_ref(other->snapshot);
     }
     pthread_mutex_unlock(&poller->lock);

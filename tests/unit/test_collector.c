@@ -71,3 +71,20 @@ Test(collector, a_target_that_is_down_is_a_success_with_up_zero_and_a_reason)
     sample_set_free(set);
     sink_free(run.sink);
 }
+
+Test(collector, labels_agree_unless_one_that_both_carry_differs)
+{
+    static const struct label stanza[] = {{"stanza", "main"}, {NULL, NULL}};
+    static const struct label repo1[] = {{"stanza", "main"}, {"repo_key", "1"}, {NULL, NULL}};
+    static const struct label repo2[] = {{"stanza", "main"}, {"repo_key", "2"}, {NULL, NULL}};
+    static const struct label other[] = {{"stanza", "other"}, {NULL, NULL}};
+    static const struct label none[] = {{NULL, NULL}};
+    cr_expect(label_lists_agree(stanza, repo1));
+    cr_expect(label_lists_agree(repo1, stanza));
+    cr_expect(label_lists_agree(repo1, repo1));
+    cr_expect(label_lists_agree(none, repo1));
+    cr_expect(label_lists_agree(repo1, none));
+    cr_expect_not(label_lists_agree(repo1, repo2));
+    cr_expect_not(label_lists_agree(stanza, other));
+    cr_expect_not(label_lists_agree(other, repo1));
+}

@@ -349,6 +349,23 @@ Test(poller, a_page_may_hold_a_snapshot_longer_than_the_poller_lives)
     snapshot_unref(held);
 }
 
+Test(poller, a_combining_collector_sees_only_what_concerns_its_target)
+{
+    static const struct label elsewhere[] = {{"stanza", "other"}, {NULL, NULL}};
+    struct target_list others = {0};
+    fake_control.value = 20;
+    cr_assert(target_add(&others, "elsewhere", "", elsewhere));
+    struct poller_plan plans[] = {
+        {.collector = &fake_collector, .targets = others},
+        {.collector = &fake_combining_collector, .targets = fake_targets("all", "")},
+    };
+    struct err err = {0};
+    cr_assert(poller_apply(poller, plans, 2, NULL, count_release, &err), "%s", err.text);
+    wait_for("fake_state{stanza=\"other\"} 20");
+    wait_for("fake_state{stanza=\"main\"} 0");
+    stop();
+}
+
 Test(poller, a_combining_collector_runs_after_each_publication)
 {
     fake_control.value = 20;
