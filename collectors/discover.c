@@ -377,6 +377,14 @@ static bool fill_conninfo(struct stanza *stanza, const struct settings *settings
 
 /* Stanzas. */
 
+/* pgBackRest finds its configuration by itself at two places. */
+static const char *config_elsewhere(const char *config)
+{
+    bool found = !config || strcmp(config, "/etc/pgbackrest/pgbackrest.conf") == 0 ||
+                 strcmp(config, "/etc/pgbackrest.conf") == 0;
+    return found ? NULL : config;
+}
+
 static bool fill_stanza(struct stanza *stanza, const char *name, const struct settings *settings,
                         const struct view *view, struct err *err)
 {
@@ -386,6 +394,7 @@ static bool fill_stanza(struct stanza *stanza, const char *name, const struct se
         return err_memory(err);
     if (settings->config_file && strcmp(settings->config_file, SETTINGS_DEFAULT_FILE) != 0)
         stanza->config_file = settings->config_file;
+    stanza->pgbackrest_config = config_elsewhere(settings->pgbackrest.config);
     return find_sections(view, name, &sections, err) &&
            merge_all(&stanza->options, &sections, 0, err) &&
            fill_repositories(stanza, settings, &sections, err) &&

@@ -338,20 +338,34 @@ static bool add_fixed(struct repository_env *env, struct err *err)
     return true;
 }
 
+void repository_add_stanza(const struct stanza *stanza, struct strbuf *out)
+{
+    if (stanza->pgbackrest_config) {
+        strbuf_puts(out, " --config=");
+        strbuf_shell_word(out, stanza->pgbackrest_config);
+    }
+    strbuf_puts(out, " --stanza=");
+    strbuf_shell_word(out, stanza->name);
+}
+
 void repository_add_command(const struct stanza_repository *repository, const char *command,
                             struct strbuf *out)
 {
     const struct stanza *stanza = repository->stanza;
     if (repository->in_pgbackrest_conf) {
-        strbuf_printf(out, "sudo -u postgres pgbackrest --stanza=%s --repo=%" PRId64 " %s",
-                      stanza->name, repository->key, command);
+        strbuf_puts(out, "sudo -u postgres pgbackrest");
+        repository_add_stanza(stanza, out);
+        strbuf_printf(out, " --repo=%" PRId64 " %s", repository->key, command);
         return;
     }
-    strbuf_puts(out, "sudo -u postgres pgbackup_exporter ");
-    if (stanza->config_file)
-        strbuf_printf(out, "--config.file=%s ", stanza->config_file);
-    strbuf_printf(out, "run --stanza=%s --repo=%" PRId64 " -- %s", stanza->name, repository->key,
-                  command);
+    strbuf_puts(out, "sudo -u postgres pgbackup_exporter");
+    if (stanza->config_file) {
+        strbuf_puts(out, " --config.file=");
+        strbuf_shell_word(out, stanza->config_file);
+    }
+    strbuf_puts(out, " run --stanza=");
+    strbuf_shell_word(out, stanza->name);
+    strbuf_printf(out, " --repo=%" PRId64 " -- %s", repository->key, command);
 }
 
 bool repository_env_begin(const struct stanza *stanza, struct repository_env *ret, struct err *err)

@@ -82,6 +82,9 @@ bool repository_read_file(const char *path, struct strbuf *ret, bool *ret_expose
 void repository_add_command(const struct stanza_repository *repository, const char *command,
                             struct strbuf *out);
 
+/* Append what tells pgbackrest of the stanza: " --stanza=main", and its configuration before. */
+void repository_add_stanza(const struct stanza *stanza, struct strbuf *out);
+
 /* Append the variable of an option: "repo2-s3-key" is PGBACKREST_REPO2_S3_KEY. */
 void repository_variable_name(struct strbuf *out, const char *option);
 

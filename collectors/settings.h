@@ -67,8 +67,9 @@ struct stanza_repository {
 
 struct stanza {
     char *name;
-    char *conninfo;                           /* NULL on a repository host */
-    const char *config_file;                  /* of the exporter; NULL: the default one, or none */
+    char *conninfo;                /* NULL on a repository host */
+    const char *config_file;       /* of the exporter; NULL: the default one, or none */
+    const char *pgbackrest_config; /* pgbackrest.conf; NULL: where pgBackRest looks by itself */
     const struct postgres_settings *postgres; /* NULL when the configuration has none for it */
     struct pair_list options; /* every option of pgbackrest.conf that belongs to no repository
                                  (lock-path, spool-path, io-timeout, pg1-path ...), merged

@@ -54,6 +54,24 @@ void strbuf_putc(struct strbuf *buf, char byte)
     strbuf_add(buf, &byte, 1);
 }
 
+void strbuf_shell_word(struct strbuf *buf, const char *word)
+{
+    static const char bare[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "-_./:=,@%+";
+    if (*word && word[strspn(word, bare)] == '\0') {
+        strbuf_puts(buf, word);
+        return;
+    }
+    strbuf_putc(buf, '\'');
+    for (; *word; word++) {
+        if (*word == '\'')
+            strbuf_puts(buf, "'\\''");
+        else
+            strbuf_putc(buf, *word);
+    }
+    strbuf_putc(buf, '\'');
+}
+
 void strbuf_printf(struct strbuf *buf, const char *format, ...)
 {
     va_list values;

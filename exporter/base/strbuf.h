@@ -26,6 +26,9 @@ void strbuf_puts(struct strbuf *buf, const char *text);
 void strbuf_putc(struct strbuf *buf, char byte);
 void strbuf_printf(struct strbuf *buf, const char *format, ...) PRINTF(2, 3);
 
+/* A word of a command line, as a shell reads it back: bare where nothing needs quotes. */
+void strbuf_shell_word(struct strbuf *buf, const char *word);
+
 /* Make room for `more` further bytes, to be written at data + length by the caller. */
 bool strbuf_reserve(struct strbuf *buf, size_t more) MUST_USE;
 

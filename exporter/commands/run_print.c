@@ -5,25 +5,6 @@
 
 #include "collectors/repository.h"
 
-/* As a shell reads it back: bare where nothing needs quotes. */
-static void add_quoted(struct strbuf *out, const char *text)
-{
-    static const char bare[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                               "-_./:=,@%+";
-    if (*text && text[strspn(text, bare)] == '\0') {
-        strbuf_puts(out, text);
-        return;
-    }
-    strbuf_putc(out, '\'');
-    for (; *text; text++) {
-        if (*text == '\'')
-            strbuf_puts(out, "'\\''");
-        else
-            strbuf_putc(out, *text);
-    }
-    strbuf_putc(out, '\'');
-}
-
 static void add_variable(struct strbuf *out, const struct stanza_repository *repository,
                          const char *option)
 {
@@ -45,7 +26,7 @@ static void add_options(struct strbuf *out, const struct stanza_repository *repo
             *ret_incomplete = true;
             continue;
         }
-        add_quoted(out, option->value);
+        strbuf_shell_word(out, option->value);
         strbuf_putc(out, ' ');
     }
 }
@@ -53,11 +34,11 @@ static void add_options(struct strbuf *out, const struct stanza_repository *repo
 /* systemd's folder is known where its variable is. */
 static void add_file(struct strbuf *out, const char *file)
 {
+    size_t variable = *file == '$' ? strcspn(file, "/") : 0;
     strbuf_puts(out, ". ");
-    if (*file == '$')
-        strbuf_printf(out, "\"%s\"", file);
-    else
-        add_quoted(out, file);
+    if (variable > 0)
+        strbuf_printf(out, "\"%.*s\"", (int)variable, file);
+    strbuf_shell_word(out, file + variable);
     strbuf_puts(out, "; ");
 }
 
@@ -73,31 +54,18 @@ static void add_credentials(struct strbuf *out, const struct stanza_repository *
     }
 }
 
-/* pgBackRest finds its own configuration at the two default places. */
-static void add_config(struct strbuf *out, const struct settings *settings)
-{
-    const char *config = settings->pgbackrest.config;
-    if (strcmp(config, "/etc/pgbackrest/pgbackrest.conf") == 0 ||
-        strcmp(config, "/etc/pgbackrest.conf") == 0)
-        return;
-    strbuf_puts(out, " --config=");
-    add_quoted(out, config);
-}
-
 static void add_command(const struct run_line *line, const struct settings *settings,
                         const struct stanza *stanza, struct strbuf *out)
 {
-    add_quoted(out, settings->pgbackrest.command);
+    strbuf_shell_word(out, settings->pgbackrest.command);
     if (line->takes_stanza) {
-        add_config(out, settings);
-        strbuf_puts(out, " --stanza=");
-        add_quoted(out, stanza->name);
+        repository_add_stanza(stanza, out);
     }
     if (line->takes_repo && line->repo_key > 0)
         strbuf_printf(out, " --repo=%" PRId64, line->repo_key);
     for (int i = 0; i < line->argument_count; i++) {
         strbuf_putc(out, ' ');
-        add_quoted(out, line->arguments[i]);
+        strbuf_shell_word(out, line->arguments[i]);
     }
 }
 

@@ -64,6 +64,25 @@ Test(discover, each_command_has_sections_of_its_own)
     cr_expect_str_eq(option(&FIRST.options, "y"), "2");
 }
 
+Test(discover, a_configuration_that_pgbackrest_does_not_find_is_the_stanzas)
+{
+    static const struct {
+        const char *config;
+        bool found;
+    } cases[] = {{"/etc/pgbackrest/pgbackrest.conf", true},
+                 {"/etc/pgbackrest.conf", true},
+                 {"/opt/pgbackrest.conf", false}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        settings.pgbackrest.config = strdup(cases[i].config);
+        discover("[main]\nx=1\n");
+        if (cases[i].found)
+            cr_expect_null(FIRST.pgbackrest_config);
+        else
+            cr_expect_str_eq(FIRST.pgbackrest_config, cases[i].config);
+        drop();
+    }
+}
+
 Test(discover, no_stanza_at_all_is_no_error)
 {
     discover("[global]\nrepo1-path=/var/lib/pgbackrest\n");

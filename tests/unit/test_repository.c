@@ -360,6 +360,17 @@ Test(repository, a_command_for_people_is_pgbackrests_own_where_its_configuration
     place_done(&place);
 }
 
+Test(repository, a_command_for_people_names_a_configuration_that_pgbackrest_does_not_find)
+{
+    struct place place;
+    place_init(&place);
+    place.repository.in_pgbackrest_conf = true;
+    place.stanza.pgbackrest_config = "/opt/my own.conf";
+    cr_expect_str_eq(command_for(&place), "sudo -u postgres pgbackrest --config='/opt/my own.conf' "
+                                          "--stanza=main --repo=2 info");
+    place_done(&place);
+}
+
 Test(repository, else_it_goes_through_run_with_the_configuration_in_use)
 {
     struct place place;

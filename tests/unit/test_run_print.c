@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-static char config[] = "/etc/pgbackrest.conf", other_config[] = "/opt/it's/p.conf",
-            program[] = "/usr/bin/pgbackrest", credentials[] = "/run/secrets/r2 env";
+static char other_config[] = "/opt/it's/p.conf", program[] = "/usr/bin/pgbackrest",
+            credentials[] = "/run/secrets/r2 env";
 static struct text_pair option_items[3], map_items[1];
 static struct repository_settings own = {
     .key = 2, .options = {.items = option_items}, .credentials_map = {.items = map_items}};
@@ -26,7 +26,7 @@ static void add_pair(struct pair_list *list, const char *name, const char *value
 
 static void begin(void)
 {
-    settings.pgbackrest.config = config;
+    stanza.pgbackrest_config = NULL;
     settings.pgbackrest.command = program;
     line = (struct run_line){
         .arguments = arguments, .argument_count = 1, .takes_stanza = true, .takes_repo = true};
@@ -54,7 +54,7 @@ Test(run_print, a_repository_of_pgbackrest_conf_needs_nothing_else)
 
 Test(run_print, another_pgbackrest_conf_is_named)
 {
-    settings.pgbackrest.config = other_config;
+    stanza.pgbackrest_config = other_config;
     line.repo_key = 1;
     cr_expect_str_eq(
         printed(),
@@ -100,9 +100,10 @@ Test(run_print, two_files_may_use_the_same_names)
 
 Test(run_print, systemds_folder_stays_a_variable)
 {
-    static char file[] = "$CREDENTIALS_DIRECTORY/r2";
+    static char file[] = "$CREDENTIALS_DIRECTORY/r2's $(id)";
     own.credentials_file = file;
-    cr_expect(strstr(printed(), "( . \"$CREDENTIALS_DIRECTORY/r2\"; "), "%s", strbuf_text(&out));
+    cr_expect(strstr(printed(), "( . \"$CREDENTIALS_DIRECTORY\"'/r2'\\''s $(id)'; "), "%s",
+              strbuf_text(&out));
 }
 
 Test(run_print, a_secret_in_our_configuration_becomes_a_placeholder)

@@ -170,6 +170,20 @@ Test(strbuf, stealing_from_a_failed_one_gives_null_and_mends_it)
     cr_expect_str_eq(strbuf_text(&buf), "a");
 }
 
+Test(strbuf, a_word_for_a_shell_is_quoted_where_it_must_be)
+{
+    static const char *const words[][2] = {
+        {"--repo=1", "--repo=1"}, {"", "''"},
+        {"a b", "'a b'"},         {"~", "'~'"},
+        {"it's", "'it'\\''s'"},   {"$(id)\n", "'$(id)\n'"},
+    };
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        strbuf_truncate(&buf, 0);
+        strbuf_shell_word(&buf, words[i][0]);
+        cr_expect_str_eq(strbuf_text(&buf), words[i][1]);
+    }
+}
+
 Test(strbuf, done_keeps_the_limit_and_may_be_called_twice)
 {
     buf.limit = 2;
