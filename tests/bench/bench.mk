@@ -1,7 +1,7 @@
 # Side by side with other exporters on one bed: docs/benchmark.md. Included by the main Makefile.
 
 BENCH_PEERS := build/bench/peers
-# How long CPU is counted: longer than the longest interval that is measured rather than derived.
+# How long CPU is counted, less than 600: a look each 600 s is derived from looks each 60 s.
 BENCH_SECONDS ?= 300
 
 .PHONY: bench

@@ -28,7 +28,7 @@ from measure import (  # noqa: E402
 from process import BedError  # noqa: E402
 from report import Figures, print_aims, print_table  # noqa: E402
 from subjects import (  # noqa: E402
-    Large, Nginx, Ours, PgBackRestExporter, PostgresExporter, OursForPeersWork,
+    Large, Nginx, Ours, OursForPeersWork, PgBackRestExporter, PostgresExporter,
 )  # fmt: skip
 
 SCRAPES = 1000
@@ -153,12 +153,12 @@ def measure_looks(subjects):
             stack.enter_context(running(subject))
         windows = {name: Window(subject) for name, subject in subjects.items()}
         time.sleep(DENSE_SECONDS)
-        return {name: as_look(window.close(SECONDS_PER_HOUR), subjects[name].infos_of_a_look) for name, window in windows.items()}
+        return {name: as_look(window) for name, window in windows.items()}
 
 
-def as_look(worked, infos_of_a_look):
-    """`worked` in a window that is taken for an hour, so that nothing is scaled."""
-    looks = worked.calls["info"] / infos_of_a_look
+def as_look(window):
+    worked = window.close(SECONDS_PER_HOUR)  # taken for an hour, so that nothing is scaled
+    looks = worked.calls["info"] / window.subject.infos_of_a_look
     calls = collections.Counter({name: count / looks for name, count in worked.calls.items()})
     return Look(worked.hour * (1 / looks), calls)
 
@@ -237,7 +237,8 @@ def versions(bed, arguments):
     ours = bed.place.run([bed.place.copy_program(arguments.program), "--version"])
     postgres = bed.place.run([bed.postgres.programs / "postgres", "--version"]).stdout.split()[2]
     pgbackrest = bed.pgbackrest.run("version").stdout.split()[1]
-    peers = (arguments.peers / "versions").read_text().splitlines()
+    packages = (arguments.peers / "versions").read_text().splitlines()
+    peers = [package for package in packages if not package.startswith("lib")]
     return [(ours.stdout + ours.stderr).splitlines()[0], f"PostgreSQL {postgres}", f"pgBackRest {pgbackrest}", *peers]
 
 
@@ -268,10 +269,13 @@ def main():
     parser.add_argument("--peers", type=Path, required=True)
     parser.add_argument("--program", type=Path, default=REPOSITORY / "build/release/pgbackup_exporter")
     parser.add_argument("--seconds", type=int, default=300)
-    parser.add_argument("--load-seconds", type=int, default=8)
+    parser.add_argument("--load-seconds", type=int, default=6)
+    arguments = parser.parse_args()
+    if arguments.seconds >= SLOW_S:
+        parser.error(f"--seconds: less than {SLOW_S}, for that interval is measured without a look")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers are stopped then, too
     try:
-        run(parser.parse_args())
+        run(arguments)
     except (BedError, BenchError) as problem:
         sys.exit(f"bench: {problem}")
 

@@ -113,9 +113,11 @@ def parse_wrk(text):
     refused = re.search(r"Non-2xx or 3xx responses: \d+|Socket errors: .*", text)
     if refused:
         raise BenchError(f"wrk: {refused.group()}")
-    latency = {share: float(value) * UNIT_MS[unit] for share, value, unit in re.findall(r"(\d+)% +([\d.]+)(us|ms|s)", text)}
+    shares = re.findall(r"(\d+)% +([\d.]+)(us|ms|s)", text)
+    latency = {share: float(value) * UNIT_MS[unit] for share, value, unit in shares}
     scrapes = int(re.search(r"(\d+) requests in", text).group(1))
-    return Load(latency["50"], latency["99"], float(re.search(r"Requests/sec: +([\d.]+)", text).group(1)), scrapes)
+    per_second = float(re.search(r"Requests/sec: +([\d.]+)", text).group(1))
+    return Load(latency["50"], latency["99"], per_second, scrapes)
 
 
 class Wrk:

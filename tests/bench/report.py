@@ -1,6 +1,7 @@
 """The figures as one table in Markdown, and what they say about our aims."""
 from dataclasses import dataclass
 
+
 @dataclass(frozen=True)
 class Figures:
     """All that was measured, by names of columns; `worked` by names of schedules."""

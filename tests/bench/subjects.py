@@ -1,6 +1,6 @@
 """What is measured, each started on the bed as its own documentation says."""
 import re
-from pathlib import Path
+import subprocess
 
 from exporter import Exporter, configuration
 from measure import BenchError
@@ -10,7 +10,6 @@ from stanzas import catalogue
 from web import get
 
 READY_SECONDS = 30
-REGISTRY = Path(__file__).resolve().parents[2] / "collectors/list.def"
 # What both peers do together. The verdict adds no call and no query.
 WORK_OF_THE_PEERS = ("archiver", "backups", "verdict")
 
@@ -134,13 +133,14 @@ class Ours(Subject):
         return self
 
 
-def collectors_but(wanted):
-    every = re.findall(r"^COLLECTOR\((\w+)\)", REGISTRY.read_text(), re.MULTILINE)
-    return tuple(f"--no-collector.{name}" for name in every if name not in wanted)
-
-
 class OursForPeersWork(Ours):
-    flags = collectors_but(WORK_OF_THE_PEERS)
+    """Only what both peers do together."""
+
+    def __init__(self, bed, name, program, intervals):
+        super().__init__(bed, name, program, intervals)
+        usage = subprocess.run([program, "--help"], stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout
+        every = re.findall(r"--(?:\[no-\]|no-)collector\.(\w+)\b(?!\.)", usage)
+        self.flags = [f"--no-collector.{each}" for each in every if each not in WORK_OF_THE_PEERS]
 
 
 class Large(Ours):
