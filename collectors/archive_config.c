@@ -374,9 +374,16 @@ static bool is_pgbackrests(int status, const char *messages)
     return !mark.failed && strstr(error_in(messages), strbuf_text(&mark)) == error_in(messages);
 }
 
-static void judge_status(int status, struct archive_config_view *view)
+/* With the server's environment from a file we may be another user than the server. */
+static bool is_ours_alone(pid_t server, enum err_code reason)
+{
+    return reason == ERR_PERMISSION && !server_is_our_user(server);
+}
+
+static void judge_status(pid_t server, int status, struct archive_config_view *view)
 {
     const char *messages = strbuf_text(&view->messages);
+    enum err_code reason = reason_of(status, messages);
     if (status == STATUS_SOUND) {
         view->verdict = ARCHIVE_CONFIG_VALID;
         strbuf_truncate(&view->messages, 0);
@@ -387,8 +394,12 @@ static void judge_status(int status, struct archive_config_view *view)
                 view->program, status);
         return;
     }
+    if (is_ours_alone(server, reason)) {
+        err_set(&view->why, reason, "we may not read what the server may: %s", error_in(messages));
+        return;
+    }
     view->verdict = ARCHIVE_CONFIG_INVALID;
-    err_set(&view->why, reason_of(status, messages), "%s", error_in(messages));
+    err_set(&view->why, reason, "%s", error_in(messages));
 }
 
 /* Only an end that it chose itself tells of its configuration. */
@@ -407,7 +418,7 @@ static bool try_command(const struct archive_config *config, const struct attemp
     take_messages(attempt, &result, &view->messages);
     if (view->messages.failed)
         return err_memory(err);
-    judge_status(result.exit_status, view);
+    judge_status(attempt->server, result.exit_status, view);
     return true;
 }
 

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "collectors/parse/credentials.h"
 
@@ -153,6 +155,16 @@ bool server_environment_of_file(const char *file, struct server_environment *ret
     }
     take(&environment, ret);
     return true;
+}
+
+bool server_is_our_user(pid_t server)
+{
+    struct strbuf path CLEANUP(strbuf_done) = {0};
+    struct stat status;
+    if (geteuid() == 0)
+        return true;
+    strbuf_printf(&path, "/proc/%jd", (intmax_t)server);
+    return server > 0 && stat(strbuf_text(&path), &status) == 0 && status.st_uid == geteuid();
 }
 
 const char *server_environment_get(const struct server_environment *environment, const char *name)

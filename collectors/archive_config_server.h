@@ -29,6 +29,12 @@ bool server_environment_of_process(pid_t server, pid_t backend, struct server_en
 bool server_environment_of_file(const char *file, struct server_environment *ret,
                                 struct err *err) MUST_USE;
 
+/*
+ * Whether we may read what the server may: it is a process of this host and of our own user, or we
+ * are root. Not known, so false, when the connection's socket does not tell its process (0).
+ */
+bool server_is_our_user(pid_t server);
+
 /* The value of a variable ("PGBACKREST_CONFIG"), or NULL. Owned by the environment. */
 const char *server_environment_get(const struct server_environment *environment, const char *name);
 

@@ -511,6 +511,28 @@ Test(archive_config, a_file_gives_the_environment_in_place_of_the_servers)
     assert_page(&outcome, "1 PGBACKREST variables of /tmp/");
 }
 
+/* As root this test becomes another user than the server; else the server is ours, and cannot read
+ * it either. */
+Test(archive_config, says_nothing_of_a_configuration_that_only_we_may_not_read)
+{
+    static const uid_t nobody = 65534;
+    struct outcome outcome CLEANUP(outcome_done);
+    char *file CLEANUP(secret_freep) = path_in("environment");
+    bool other = geteuid() == 0;
+    install("echo 'ERROR: [041]: unable to open file: [13] Permission denied' >&2; exit 41");
+    write_file("environment", "", 0644);
+    cr_assert_eq(chmod(place.directory, 0755), 0);
+    start_plain();
+    place.postgres.archive_environment = file;
+    cr_assert(!other || seteuid(nobody) == 0);
+    collect(&outcome);
+    cr_assert(!other || seteuid(0) == 0);
+    if (other)
+        assert_no_sample(&outcome, "we may not read what the server may: [041]");
+    else
+        assert_invalid(&outcome, "permission");
+}
+
 Test(archive_config, says_nothing_when_the_file_of_the_environment_is_not_there)
 {
     struct outcome outcome CLEANUP(outcome_done);
@@ -619,6 +641,15 @@ Test(archive_config_server, reads_no_process_that_does_not_listen_here)
 Test(archive_config_server, reads_no_process_that_is_not_the_parent_of_our_backend)
 {
     assert_unknown(getpid(), getpid(), "not the server itself");
+}
+
+Test(archive_config_server, knows_whether_we_are_the_servers_user)
+{
+    static const uid_t nobody = 65534;
+    cr_expect(server_is_our_user(getpid()));
+    cr_assert(geteuid() != 0 || seteuid(nobody) == 0);
+    cr_expect_not(server_is_our_user(1));
+    cr_expect_not(server_is_our_user(0));
 }
 
 Test(archive_config_server, reads_the_parent_of_our_backend)
