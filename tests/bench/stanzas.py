@@ -33,7 +33,10 @@ BACKUPS_PER_FULL = 7
 
 STAND_IN = """\
 #!/bin/sh
-if [ "$1" = version ]; then echo 'pgBackRest 2.60.0'; exit 0; fi
+case $1 in
+version) echo 'pgBackRest 2.60.0'; exit 0;;
+repo-ls) echo '{{".":{{"type":"path"}}}}'; exit 0;;
+esac
 for word; do
     case $word in --stanza=*) stanza=${{word#--stanza=}};; esac
 done
