@@ -101,4 +101,3 @@ Test(backups_report, credentials_that_all_may_read_are_a_warning_with_a_command)
     cr_expect_str_eq(find_item(report->root, REPORT_STEP)->command, "chmod o-rwx /etc/keys");
     report_free(report);
 }
-
