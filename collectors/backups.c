@@ -16,7 +16,6 @@
 #include "collectors/backups_each.h"
 #include "collectors/backups_metrics.h"
 #include "collectors/backups_report.h"
-#include "collectors/model/mount_health.h"
 #include "collectors/model/reason.h"
 #include "collectors/pgbackrest.h"
 #include "collectors/repository_mount.h"
@@ -25,9 +24,6 @@
 
 /* Listing an object store costs money and, with many files, time. */
 #define OBJECT_STORE_INTERVAL_S 300
-
-/* Most of our time that finding the mount may take: without it only a label is missing. */
-#define MOUNT_MS 2000
 
 /* Reading a catalogue takes ten times its size for a moment; the heap would keep that. */
 #define LARGE_OUTPUT_BYTES ((size_t)1024 * 1024)
@@ -40,7 +36,6 @@ struct backups {
     bool per_backup;
     char *key;
     struct mount_finder finder; /* without a path for a repository elsewhere */
-    bool unmounted;             /* it certainly was, when it was looked at last */
     char *version;              /* of the program as it was at version_of; NULL: not known */
     struct stat version_of;
     struct info *catalogue; /* as it was last read */
@@ -132,8 +127,7 @@ static bool backups_open(const struct environment *environment, const struct tar
     state->program = environment->settings->pgbackrest.command;
     state->per_backup = environment->settings->per_backup;
     state->repository = target->spec;
-    state->finder.path = repository_mount_path(state->repository);
-    state->finder.configured = repository_mount_is_configured(state->repository);
+    mount_finder_init(&state->finder, state->repository);
     state->key = strdup(target->name);
     if (!state->key) {
         backups_close(state);
@@ -219,43 +213,6 @@ static void find_version(struct backups *state, const struct bound *bound)
     state->version_of = now;
 }
 
-/* Nothing is mounted where it should be, or what is has another type than mount.filesystem. */
-static bool is_unmounted(const struct backups *state)
-{
-    const struct mount_entry *mount = state->finder.mount;
-    const struct repository_settings *settings = state->repository->settings;
-    if (!mount)
-        return true;
-    return settings && strcmp(mount->filesystem, "autofs") != 0 &&
-           !mount_type_fits(settings->mount_filesystem, mount->filesystem);
-}
-
-/* The name of the mount that holds it; "" for a repository elsewhere. */
-static const char *find_mount(struct backups *state, const struct run *run)
-{
-    struct err ignored; /* the mount collector tells */
-    bool hangs;
-    struct bound bound = run->bound;
-    struct bound most = bound_after(MOUNT_MS, -1);
-    if (!state->finder.path)
-        return "";
-    if (most.deadline_ms < bound.deadline_ms)
-        bound.deadline_ms = most.deadline_ms;
-    /* What is known without a look is good enough for a name, and for nothing else. */
-    state->unmounted = mount_finder_look(&state->finder, state->pool, &bound, &hangs, &ignored) &&
-                       is_unmounted(state);
-    return mount_finder_name(&state->finder);
-}
-
-/*
- * What a child may get stuck on: the mount, if there is one, so that neither it nor a look at that
- * mount is started while one of the two cannot be ended.
- */
-static const char *stuck_key(const struct backups *state)
-{
-    return state->finder.mount ? state->finder.mount->path : state->key;
-}
-
 /* The output of `pgbackrest info`. */
 static bool ask(const struct backups *state, const struct run *run, struct repository_env *env,
                 struct proc_result *result, struct err *err)
@@ -267,7 +224,7 @@ static bool ask(const struct backups *state, const struct run *run, struct repos
         .repository = state->repository,
         .env = env,
         .arguments = arguments,
-        .key = stuck_key(state),
+        .key = mount_finder_key(&state->finder, state->key),
     };
     return pgbackrest_prepare(env, bound_remaining_ms(&run->bound), err) &&
            pgbackrest_run(&call, &run->bound, result, err);
@@ -301,8 +258,7 @@ static enum err_code reason_of(const struct backups *state, const struct info_st
     enum err_code reason =
         reason_of_status(status->code, status->message, is_encrypted(state->repository));
     bool nothing_there = reason == ERR_MISSING_STANZA_PATH || reason == ERR_MISSING_STANZA_DATA;
-    bool is_cause = state->unmounted && !is_object_store(state->repository->storage);
-    return nothing_there && is_cause ? ERR_NOT_MOUNTED : reason;
+    return nothing_there && state->finder.unmounted ? ERR_NOT_MOUNTED : reason;
 }
 
 /* The message is redacted; its first line is enough for a log, the page has all of it. */
@@ -316,7 +272,7 @@ static bool answers_down(const struct backups *state, struct run *run,
     const char *text = strbuf_text(&message);
     err_set(&why, finding->reason, "repository %" PRId64 " (%s): %.*s", state->repository->key,
             state->repository->name, (int)strcspn(text, "\n"), text);
-    if (finding->reason == ERR_NOT_MOUNTED && state->unmounted)
+    if (finding->reason == ERR_NOT_MOUNTED && state->finder.unmounted)
         err_set(&why, ERR_NOT_MOUNTED,
                 "repository %" PRId64 " (%s): its file system is not mounted on %s",
                 state->repository->key, state->repository->name, mount_finder_name(&state->finder));
@@ -389,7 +345,8 @@ static bool backups_collect(void *opaque, struct run *run, struct err *err)
     struct proc_result result CLEANUP(proc_result_done) = {0};
 
     state->asked_at = clock_wall_seconds();
-    backups_metrics_add_configured(run->sink, state->repository, find_mount(state, run));
+    mount_finder_glance(&state->finder, state->pool, &run->bound);
+    backups_metrics_add_configured(run->sink, state->repository, mount_finder_name(&state->finder));
     int64_t time_ms = bound_remaining_ms(&run->bound);
     if (!repository_env(state->repository, &env, err))
         return err->code == ERR_CONFIG ? says_nothing(state, run, err) : fails(state, run, err);

@@ -283,8 +283,7 @@ static bool mount_open(const struct environment *environment, const struct targe
     state->pool = environment->pool;
     state->repository = target->spec;
     state->type = type_of(state->repository);
-    state->finder.path = repository_mount_path(state->repository);
-    state->finder.configured = repository_mount_is_configured(state->repository);
+    mount_finder_init(&state->finder, state->repository);
     *ret = state;
     return true;
 }

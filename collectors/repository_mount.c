@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "collectors/discover.h"
+#include "collectors/model/mount_health.h"
 #include "collectors/parse/fstab.h"
 #include "exporter/sources/probe_file.h"
 
@@ -15,6 +16,9 @@
 
 /* What a child cannot answer in its time is killed in this much more (see proc_run). */
 #define KILL_MS 1000
+
+/* Most of a command's time that finding its mount may take. */
+#define GLANCE_MS 2000
 
 static void close_fd(const int *fd)
 {
@@ -50,6 +54,11 @@ static bool is_file_storage(const char *storage)
     return strcmp(storage, "posix") == 0 || strcmp(storage, "cifs") == 0;
 }
 
+static bool is_here(const struct stanza_repository *repository)
+{
+    return is_file_storage(repository->storage) && !pair_list_get(&repository->options, "host");
+}
+
 bool repository_mount_is_configured(const struct stanza_repository *repository)
 {
     return repository->settings && repository->settings->mount_path;
@@ -59,7 +68,7 @@ const char *repository_mount_path(const struct stanza_repository *repository)
 {
     if (repository_mount_is_configured(repository))
         return repository->settings->mount_path;
-    if (!is_file_storage(repository->storage) || pair_list_get(&repository->options, "host"))
+    if (!is_here(repository))
         return NULL;
     const char *path = pair_list_get(&repository->options, "path");
     return path ? path : DISCOVER_REPOSITORY_PATH;
@@ -227,11 +236,53 @@ bool mount_finder_look(struct mount_finder *finder, struct proc_pool *pool,
     return false;
 }
 
+void mount_finder_init(struct mount_finder *finder, const struct stanza_repository *repository)
+{
+    *finder = (struct mount_finder){
+        .path = repository_mount_path(repository),
+        .type = repository->settings ? repository->settings->mount_filesystem : NULL,
+        .configured = repository_mount_is_configured(repository),
+        .is_here = is_here(repository),
+    };
+}
+
+static bool is_unmounted(const struct mount_finder *finder)
+{
+    const struct mount_entry *mount = finder->mount;
+    return !mount || !(is_trigger(mount) || mount_type_fits(finder->type, mount->filesystem));
+}
+
+void mount_finder_glance(struct mount_finder *finder, struct proc_pool *pool,
+                         const struct bound *bound)
+{
+    struct err ignored; /* the mount collector tells */
+    bool hangs;
+    struct bound part = *bound;
+    struct bound most = bound_after(GLANCE_MS, -1);
+    finder->unmounted = false;
+    if (!finder->path)
+        return;
+    if (most.deadline_ms < part.deadline_ms)
+        part.deadline_ms = most.deadline_ms;
+    bool sure = mount_finder_look(finder, pool, &part, &hangs, &ignored);
+    finder->unmounted = sure && finder->is_here && is_unmounted(finder);
+}
+
+const char *mount_finder_key(const struct mount_finder *finder, const char *otherwise)
+{
+    return finder->mount ? finder->mount->path : otherwise;
+}
+
 void mount_finder_done(struct mount_finder *finder)
 {
     strbuf_done(&finder->list);
     mountinfo_done(&finder->table);
     free(finder->real);
     free(finder->known);
-    *finder = (struct mount_finder){.path = finder->path, .configured = finder->configured};
+    *finder = (struct mount_finder){
+        .path = finder->path,
+        .type = finder->type,
+        .configured = finder->configured,
+        .is_here = finder->is_here,
+    };
 }

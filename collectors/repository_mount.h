@@ -45,12 +45,15 @@ char *repository_mount_name(const struct stanza_repository *repository,
                             const struct mountinfo *table, const struct strbuf *expected) MUST_USE;
 
 /*
- * Follows the mount of one repository. Start from an all-zero struct with `path` (and `configured`:
- * the path is to be a mount point) set; used by one thread.
+ * Follows the mount of one repository; used by one thread. Begins with mount_finder_init(), or
+ * all-zero but for what is the caller's.
  */
 struct mount_finder {
-    const char *path; /* must outlive the finder */
-    bool configured;
+    const char *path; /* the caller's, must outlive the finder; NULL for a repository elsewhere */
+    const char *type; /* the caller's: mount.filesystem, or NULL */
+    bool configured;  /* the caller's: the path is to be a mount point */
+    bool is_here;     /* the caller's: pgBackRest on this host reads the repository as files */
+    bool unmounted;   /* by mount_finder_glance() */
     struct strbuf list;
     struct mountinfo table;
     bool resolved;
@@ -78,6 +81,25 @@ bool mount_finder_look(struct mount_finder *finder, struct proc_pool *pool,
  * known; "" before the first. Owned by the finder.
  */
 const char *mount_finder_name(const struct mount_finder *finder);
+
+/* For a repository of the settings, which must outlive the finder. */
+void mount_finder_init(struct mount_finder *finder, const struct stanza_repository *repository);
+
+/*
+ * Look on behalf of a pgbackrest command that is about to read the repository: for at most 2 s, and
+ * without an answer what is known has to do. Sets finder->unmounted: the files that it would read
+ * certainly are not there, for nothing is mounted in their place, or something of another type than
+ * mount.filesystem (but for what is mounted on access). pgBackRest cannot tell that from an empty
+ * repository.
+ */
+void mount_finder_glance(struct mount_finder *finder, struct proc_pool *pool,
+                         const struct bound *bound);
+
+/*
+ * What that command may get stuck on, as in struct proc_spec: the mount, so that neither it nor a
+ * look at the mount is started while one that cannot be ended is left; `otherwise` without a mount.
+ */
+const char *mount_finder_key(const struct mount_finder *finder, const char *otherwise);
 
 void mount_finder_done(struct mount_finder *finder);
 

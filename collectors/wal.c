@@ -13,6 +13,7 @@
 
 #include "collectors/parse/backup_info.h"
 #include "collectors/pgbackrest_repo.h"
+#include "collectors/repository_mount.h"
 #include "collectors/repository_target.h"
 #include "collectors/wal_report.h"
 
@@ -56,6 +57,7 @@ struct wal {
     const char *program;
     const struct stanza_repository *repository;
     char *key;
+    struct mount_finder finder;
 
     double listed_at;
     int64_t database_id;
@@ -145,6 +147,7 @@ static void wal_close(void *opaque)
     while (state->label_count > 0)
         forget_label(state, 0);
     text_list_done(&state->archive_copies);
+    mount_finder_done(&state->finder);
     free(state->histories);
     free(state->labels);
     free(state->key);
@@ -160,6 +163,7 @@ static bool wal_open(const struct environment *environment, const struct target 
     state->pool = environment->pool;
     state->program = environment->settings->pgbackrest.command;
     state->repository = target->spec;
+    mount_finder_init(&state->finder, state->repository);
     state->key = strdup(target->name);
     if (!state->key) {
         wal_close(state);
@@ -590,10 +594,22 @@ static bool says_listed(struct wal *state, struct run *run, double now, struct e
     return observe(state, run, ERR_NONE, err);
 }
 
+/* Its mount point would be listed as a repository that has lost everything. */
+static bool says_unmounted(const struct wal *state, struct run *run, struct err *err)
+{
+    err_set(err, ERR_NOT_MOUNTED,
+            "repository %" PRId64 " (%s): its file system is not mounted on %s",
+            state->repository->key, state->repository->name, mount_finder_name(&state->finder));
+    return says_down(state, run, err);
+}
+
 static bool wal_collect(void *opaque, struct run *run, struct err *err)
 {
     struct wal *state = opaque;
     struct repository_env env CLEANUP(repository_env_done) = {0};
+    mount_finder_glance(&state->finder, state->pool, &run->bound);
+    if (state->finder.unmounted)
+        return says_unmounted(state, run, err);
     int64_t time_ms = bound_remaining_ms(&run->bound);
     struct look look = {
         .state = state,
@@ -602,7 +618,7 @@ static bool wal_collect(void *opaque, struct run *run, struct err *err)
                    .program = state->program,
                    .repository = state->repository,
                    .env = &env,
-                   .key = state->key,
+                   .key = mount_finder_key(&state->finder, state->key),
                    .bound = run->bound,
                    .time_ms = time_ms},
     };

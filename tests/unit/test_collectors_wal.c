@@ -232,6 +232,22 @@ Test(collectors_wal, what_lies_in_the_repository_is_observed)
     cr_expect_eq(value("pgbackrest_wal_listed"), 1);
 }
 
+Test(collectors_wal, a_repository_whose_mount_is_missing_is_not_listed_as_one_that_lost_all)
+{
+    struct repository_settings own = {.mount_path = directory}; /* where nothing is mounted */
+    repository.settings = &own;
+    collector_wal.close(state);
+    cr_assert(collector_wal.open(&environment, &targets.items[0], &state, &err));
+    const struct wal_observation *seen = look();
+    cr_assert(succeeded, "%s", err.text);
+    cr_assert(seen && !seen->readable);
+    cr_expect_eq(seen->reason, ERR_NOT_MOUNTED);
+    cr_expect_eq(seen->listed_at, 0);
+    cr_expect_eq(calls("ls backup/main"), 0);
+    cr_expect_eq(value("pgbackrest_wal_segments"), -1);
+    cr_expect(strstr(run.down_error.text, directory), "%s", run.down_error.text);
+}
+
 Test(collectors_wal, a_repository_without_anything_is_an_answer)
 {
     remove_path("repo");
