@@ -18,7 +18,8 @@ struct transfer {
     struct curl_slist *addresses;
     size_t header_bytes;
     bool too_big;
-    int limit_ms; /* what the bound left at its begin, for messages */
+    bool by_directory; /* the system's file of authorities is left out */
+    int limit_ms;      /* what the bound left at its begin, for messages */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -207,6 +208,25 @@ static bool set_trust(CURL *easy, const struct fetch_request *request)
                     set_text(easy, CURLOPT_CAPATH, request->ca_path));
 }
 
+/*
+ * Of the system's authorities only its directory, where the one that is needed is found by name:
+ * to read the file with all of them takes ten times the CPU of the request.
+ */
+static bool leave_out_file(struct transfer *transfer)
+{
+    const struct fetch_request *request = transfer->request;
+    transfer->by_directory = request->verify && !request->ca_file && !request->ca_path &&
+                             curl_version_info(CURLVERSION_NOW)->capath;
+    return !transfer->by_directory || set_text(transfer->easy, CURLOPT_CAINFO, NULL);
+}
+
+static bool take_file(struct transfer *transfer)
+{
+    transfer->by_directory = false;
+    return curl_multi_remove_handle(transfer->multi, transfer->easy) == CURLM_OK &&
+           set_text(transfer->easy, CURLOPT_CAINFO, curl_version_info(CURLVERSION_NOW)->cainfo);
+}
+
 static bool set_callbacks(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
@@ -237,7 +257,8 @@ static bool transfer_init(struct transfer *transfer, const struct fetch_request 
                                   .easy = curl_easy_init(),
                                   .limit_ms = bound_remaining_ms(bound)};
     return transfer->multi && transfer->easy && set_fixed(transfer->easy) &&
-           set_callbacks(transfer) && set_url(transfer) && set_trust(transfer->easy, request);
+           set_callbacks(transfer) && set_url(transfer) && set_trust(transfer->easy, request) &&
+           leave_out_file(transfer);
 }
 
 /* What came of it. */
@@ -439,10 +460,22 @@ static void look_at_certificate(const struct transfer *refused, const struct bou
     refused->result->certificate_expires = seen.certificate_expires;
 }
 
+/* Whom the directory does not vouch for, the file may: some systems fill only that. */
+static bool drive_trusting(struct transfer *transfer, const struct bound *bound, CURLcode *ret_code,
+                           struct err *err)
+{
+    struct err refused = {0};
+    bool whole = drive(transfer, bound, ret_code, &refused);
+    if (whole || *ret_code != CURLE_PEER_FAILED_VERIFICATION || !transfer->by_directory)
+        return whole || err_set(err, refused.code, "%s", refused.text);
+    *ret_code = CURLE_OK;
+    return take_file(transfer) ? drive(transfer, bound, ret_code, err) : err_memory(err);
+}
+
 static bool run(struct transfer *transfer, const struct bound *bound, struct err *err)
 {
     CURLcode code = CURLE_OK;
-    bool whole = drive(transfer, bound, &code, err);
+    bool whole = drive_trusting(transfer, bound, &code, err);
     read_result(transfer, whole);
     if (code == CURLE_PEER_FAILED_VERIFICATION)
         look_at_certificate(transfer, bound);

@@ -68,6 +68,9 @@ struct fetch_result {
  * the text names host and port and holds nothing of headers or signature. *ret holds what was
  * learned so far in either case and is released by fetch_result_done().
  *
+ * Of the system's authorities the directory is asked first, and their file, which takes long to
+ * read, only in a second handshake when that does not vouch for the server.
+ *
  * A certificate that was refused is looked at once more, by a second handshake that sends no
  * request, so that its expiry is known when it matters most.
  *

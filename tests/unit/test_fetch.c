@@ -136,6 +136,32 @@ Test(fetch, an_answer_without_tls_is_none)
     close(fd);
 }
 
+/* What this thread has read from files and sockets, in bytes. */
+static unsigned long long bytes_read(void)
+{
+    unsigned long long count = 0;
+    FILE *file = fopen("/proc/thread-self/io", "re");
+    cr_assert(file);
+    cr_assert_eq(fscanf(file, "rchar: %llu", &count), 1);
+    fclose(file);
+    return count;
+}
+
+/* libcurl loads whom it trusts before the first byte of the handshake. */
+Test(fetch, the_large_file_of_the_systems_authorities_is_not_read_for_each_request)
+{
+    unsigned port;
+    pthread_t thread;
+    int fd = peer(true, &port);
+    struct fetch_request request = request_to("127.0.0.1", port);
+    cr_assert_eq(pthread_create(&thread, NULL, answer_plainly, &fd), 0);
+    unsigned long long before = bytes_read();
+    expect_failure(&request, LONG_MS, ERR_TLS);
+    cr_expect_lt(bytes_read() - before, 100000);
+    pthread_join(thread, NULL);
+    close(fd);
+}
+
 Test(fetch, a_proxy_of_the_environment_is_not_asked)
 {
     unsigned port, proxy_port;
