@@ -19,7 +19,9 @@ static const struct clue clues[] = {
     {"<Code>RequestExpired<", ERR_CLOCK_SKEW},
     {"<Code>SignatureDoesNotMatch<", ERR_AUTH},
     {"<Code>InvalidAccessKeyId<", ERR_AUTH},
-    {"<Code>AccessDenied<", ERR_AUTH},
+    {"<Code>AccessDenied<", ERR_PERMISSION},
+    {"<Code>AllAccessDisabled<", ERR_PERMISSION},
+    {"<Code>AccountProblem<", ERR_PERMISSION},
     {"<Code>Unauthorized<", ERR_AUTH},
     {"<Code>ExpiredToken<", ERR_AUTH},
     {"<Code>InvalidToken<", ERR_AUTH},
@@ -32,7 +34,7 @@ static const struct clue clues[] = {
     {"<Code>IllegalLocationConstraintException<", ERR_REDIRECT},
     /* Azure. */
     {"<Code>AuthenticationFailed<", ERR_AUTH},
-    {"<Code>AuthorizationFailure<", ERR_AUTH},
+    {"<Code>AuthorizationFailure<", ERR_PERMISSION},
     {"<Code>ContainerNotFound<", ERR_BUCKET},
     /* Any object store, when its answer says no more. */
     {"HTTP request failed with 301", ERR_REDIRECT},
@@ -40,7 +42,7 @@ static const struct clue clues[] = {
     {"HTTP request failed with 307", ERR_REDIRECT},
     {"HTTP request failed with 308", ERR_REDIRECT},
     {"HTTP request failed with 401", ERR_AUTH},
-    {"HTTP request failed with 403", ERR_AUTH},
+    {"HTTP request failed with 403", ERR_PERMISSION},
     {"HTTP request failed with 404", ERR_BUCKET},
     /* TLS. Before the decryption below: both are a CryptoError. */
     {"unable to verify certificate", ERR_TLS},
@@ -164,7 +166,9 @@ static const char *const advices[ERR_CODE_COUNT] = {
     [ERR_TLS] = "Look at the server's certificate and at repo-storage-ca-file.",
     [ERR_AUTH] = "Look at its credentials: the file, the key's rights on the bucket, its expiry.",
     [ERR_BUCKET] = "Look at the bucket's name and endpoint; was the bucket deleted?",
-    [ERR_PERMISSION] = "Run as the owner of the repository (usually postgres).",
+    [ERR_PERMISSION] =
+        "A repository of files: run as its owner (usually postgres). An object store: its "
+        "key is known, but may not do this; look at the policies of key and bucket.",
     [ERR_CLOCK_SKEW] = "Set this host's clock: is time synchronisation running?",
     [ERR_REDIRECT] = "Look at the endpoint, the region and repo-s3-uri-style.",
     [ERR_MISSING_STANZA_PATH] = "Is its file system mounted? Only a repository that never held "

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "collectors/model/reason.h"
+#include "collectors/model/s3_reason.h"
 #include "collectors/parse/info.h"
 #include "exporter/base/strbuf.h"
 
@@ -138,8 +139,8 @@ Test(reason, messages_that_pgbackrest_is_known_to_print_are_told_apart)
          ERR_CLOCK_SKEW},
         {"[ProtocolError] HTTP request failed with 403 (Forbidden):\n<Error><Code>AccessDenied"
          "</Code>",
-         ERR_AUTH},
-        {"[ProtocolError] HTTP request failed with 403 (Forbidden)", ERR_AUTH},
+         ERR_PERMISSION},
+        {"[ProtocolError] HTTP request failed with 403 (Forbidden)", ERR_PERMISSION},
         {"[ProtocolError] HTTP request failed with 404 (Not Found)", ERR_BUCKET},
         {"[ProtocolError] HTTP request failed with 301 (Moved Permanently):\n<Code>"
          "PermanentRedirect</Code>",
@@ -217,4 +218,37 @@ Test(reason, advice_is_a_sentence_or_nothing)
     }
     cr_expect_null(reason_advice(ERR_NONE));
     cr_expect_not_null(reason_advice(ERR_AUTH));
+}
+
+/* What pgBackRest meets in an answer and what the s3 collector meets in it have one name. */
+Test(reason, a_refusal_of_an_object_store_has_the_same_reason_whoever_met_it)
+{
+    static const struct {
+        long status;
+        const char *code;
+    } answers[] = {
+        {403, "SignatureDoesNotMatch"},
+        {403, "InvalidAccessKeyId"},
+        {403, "AccessDenied"},
+        {403, "AllAccessDisabled"},
+        {403, "AccountProblem"},
+        {403, "RequestTimeTooSkewed"},
+        {403, "SomethingElse"},
+        {401, "Unauthorized"},
+        {400, "ExpiredToken"},
+        {400, "InvalidToken"},
+        {400, "AuthorizationHeaderMalformed"},
+        {404, "NoSuchBucket"},
+        {301, "PermanentRedirect"},
+        {307, "TemporaryRedirect"},
+    };
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        struct strbuf message = {0};
+        strbuf_printf(&message,
+                      "[ProtocolError] HTTP request failed with %ld:\n<Error><Code>%s</Code>",
+                      answers[i].status, answers[i].code);
+        cr_expect_eq(reason_of_status(99, strbuf_text(&message), false),
+                     s3_reason(answers[i].status, answers[i].code), "%s", strbuf_text(&message));
+        strbuf_done(&message);
+    }
 }
