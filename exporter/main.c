@@ -22,6 +22,12 @@ static int fail(const struct err *err)
     return EXIT_USAGE;
 }
 
+static int fail_early(int argc, char *const argv[], const struct err *err)
+{
+    fail(err);
+    return command_failure_status(argc, argv);
+}
+
 static int print(struct strbuf *text)
 {
     bool written = fwrite(strbuf_text(text), 1, text->length, stdout) == text->length;
@@ -73,7 +79,7 @@ int main(int argc, char *argv[])
     struct settings *settings = NULL;
     int rest = 0;
     if (!load(argc, argv, &settings, &rest, &err))
-        return fail(&err);
+        return fail_early(argc, argv, &err);
     struct strbuf text = {0};
     if (document_is_wanted(settings)) {
         bool known = document_write(settings, &text, &err);

@@ -13,3 +13,17 @@ const struct command *command_find(const char *name)
     }
     return NULL;
 }
+
+/* The index of a word from `from` on; argc when it is not there. */
+static int find_word(int argc, char *const argv[], int from, const char *word)
+{
+    while (from < argc && strcmp(argv[from], word) != 0)
+        from++;
+    return from;
+}
+
+int command_failure_status(int argc, char *const argv[])
+{
+    int run = find_word(argc, argv, 1, command_run.name);
+    return find_word(argc, argv, run, "archive-get") < argc ? EXIT_CANNOT_RUN : EXIT_USAGE;
+}

@@ -6,8 +6,8 @@
 
 #include "collectors/settings.h"
 
-/* Exit statuses of all commands. */
-enum { EXIT_FINE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2 };
+/* Exit statuses of all commands. CANNOT_RUN: see command_failure_status(). */
+enum { EXIT_FINE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_CANNOT_RUN = 126 };
 
 /* The program's own command line, kept for a reload. */
 struct command_line {
@@ -30,6 +30,14 @@ extern const struct command command_run;
 
 /* Ended by NULL; the first is run when none is named. */
 extern const struct command *const command_list[];
+
+/*
+ * The exit status when nothing came of this command line, argv[0] being the program: EXIT_USAGE;
+ * for `run -- archive-get`, a restore_command, EXIT_CANNOT_RUN. PostgreSQL takes any status up to
+ * 125 for the end of the archive: it would end recovery there, promote, and lose all WAL behind
+ * (its wait_result_is_any_signal()). From 126 on it stops, to be started again when that is mended.
+ */
+int command_failure_status(int argc, char *const argv[]);
 
 /* The command of that name, or NULL. */
 const struct command *command_find(const char *name);

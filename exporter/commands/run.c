@@ -124,12 +124,12 @@ static bool run(const struct run_line *line, struct settings *settings, struct e
                        : become_pgbackrest(line, settings, stanza, err);
 }
 
-static int run_run(const struct command_line *command_line UNUSED, struct settings *settings,
-                   int argc, char *const argv[])
+static int run_run(const struct command_line *command_line, struct settings *settings, int argc,
+                   char *const argv[])
 {
     struct err err = {0};
     struct run_line line = {0};
-    int status = EXIT_USAGE;
+    int status = command_failure_status(command_line->argc + argc, command_line->argv);
     if (!run_line_read(argc, argv, &line, &err))
         fprintf(stderr, "pgbackup_exporter: %s\n", err.text);
     else if (line.help)

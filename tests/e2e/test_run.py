@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from exporter import FAST, configuration
 from postgres import Postgres
-from process import free_port, wait_until
+from process import BedError, free_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,25 @@ def test_a_server_restored_elsewhere_gets_all_its_wal(bed, run, program_path, el
     wait_until(lambda: elsewhere.sql("SELECT pg_is_in_recovery()") == "f", 30, "recovery does not end")
     newest = "SELECT max(at) FROM written"
     assert elsewhere.sql(newest) == bed.postgres.sql(newest) != ""
+
+
+def test_a_restored_server_is_not_promoted_while_run_cannot_get_its_wal(bed, program_path, elsewhere):
+    """To PostgreSQL a status up to 125 is the end of the archive: it would lose all that is behind."""
+    bed.postgres.wait_archived(bed.postgres.switch_wal())
+    command = f'{bed.place.copy_program(program_path)} --config.file=/nowhere.yml run -- archive-get %f "%p"'
+    with pytest.raises(BedError):
+        restore(bed, elsewhere, 1, command)
+    assert "FATAL:  could not restore file" in elsewhere.process.log_tail()
+
+
+def test_a_failure_to_get_wal_is_told_from_wal_that_is_not_there(bed, run):
+    away = bed.credentials_file.with_suffix(".away")
+    bed.credentials_file.rename(away)
+    try:
+        assert run("--repo=2", "--", "archive-get", "x", "y", check=False).returncode == 126
+        assert run("--repo=2", "--", "info", check=False).returncode == 2
+    finally:
+        away.rename(bed.credentials_file)
 
 
 def test_the_exit_status_is_pgbackrests_own(run):
