@@ -53,7 +53,10 @@ static void add_stored(struct backup_summary *summary, const struct info_backup 
         return;
     if (summary->stored_bytes == INFO_SIZE_UNKNOWN)
         summary->stored_bytes = 0;
-    summary->stored_bytes += backup->repo_delta_bytes;
+    /* What a repository says of itself may be anything; more than this is on no storage. */
+    if (__builtin_add_overflow(summary->stored_bytes, backup->repo_delta_bytes,
+                               &summary->stored_bytes))
+        summary->stored_bytes = INT64_MAX;
 }
 
 struct backup_summary backup_summary(const struct info_stanza *stanza, int64_t repo_key)

@@ -118,6 +118,14 @@ Test(backup_summary, sizes_that_nobody_tells_are_unknown)
     cr_expect_eq(backup_summary(&stanza, 1).stored_bytes, INFO_SIZE_UNKNOWN);
 }
 
+Test(backup_summary, what_is_stored_does_not_overflow)
+{
+    struct info_backup backups[] = {backup("full", 1, 2, 100), backup("full", 1, 2, 200)};
+    struct info_stanza stanza = stanza_of(backups, COUNT_OF(backups));
+    backups[0].repo_delta_bytes = INT64_MAX;
+    cr_expect_eq(backup_summary(&stanza, 1).stored_bytes, INT64_MAX);
+}
+
 Test(backup_summary, names_are_those_of_pgbackrest)
 {
     cr_expect_str_eq(backup_type_name(BACKUP_FULL), "full");
