@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,6 +66,15 @@ static void install(const char *commands)
     struct strbuf text CLEANUP(strbuf_done) = {0};
     strbuf_printf(&text, "#!/bin/sh\n%s\n", commands);
     write_file("pgbackrest", strbuf_text(&text), 0755);
+}
+
+static const uid_t nobody = 65534;
+
+/* Dumpable again, as LeakSanitizer wants it, and at the end who we were. */
+static void become(uid_t user)
+{
+    cr_assert_eq(seteuid(user), 0);
+    cr_assert_eq(prctl(PR_SET_DUMPABLE, 1), 0);
 }
 
 /* What the server has in its environment besides: it keeps that of this process. */
@@ -515,18 +525,18 @@ Test(archive_config, a_file_gives_the_environment_in_place_of_the_servers)
  * it either. */
 Test(archive_config, says_nothing_of_a_configuration_that_only_we_may_not_read)
 {
-    static const uid_t nobody = 65534;
     struct outcome outcome CLEANUP(outcome_done);
     char *file CLEANUP(secret_freep) = path_in("environment");
-    bool other = geteuid() == 0;
+    uid_t us = geteuid();
+    bool other = us == 0;
     install("echo 'ERROR: [041]: unable to open file: [13] Permission denied' >&2; exit 41");
     write_file("environment", "", 0644);
     cr_assert_eq(chmod(place.directory, 0755), 0);
     start_plain();
     place.postgres.archive_environment = file;
-    cr_assert(!other || seteuid(nobody) == 0);
+    become(other ? nobody : us);
     collect(&outcome);
-    cr_assert(!other || seteuid(0) == 0);
+    become(us);
     if (other)
         assert_no_sample(&outcome, "we may not read what the server may: [041]");
     else
@@ -645,11 +655,12 @@ Test(archive_config_server, reads_no_process_that_is_not_the_parent_of_our_backe
 
 Test(archive_config_server, knows_whether_we_are_the_servers_user)
 {
-    static const uid_t nobody = 65534;
+    uid_t us = geteuid();
     cr_expect(server_is_our_user(getpid()));
-    cr_assert(geteuid() != 0 || seteuid(nobody) == 0);
+    become(us == 0 ? nobody : us);
     cr_expect_not(server_is_our_user(1));
     cr_expect_not(server_is_our_user(0));
+    become(us);
 }
 
 Test(archive_config_server, reads_the_parent_of_our_backend)
