@@ -7,6 +7,8 @@
 #include <strings.h>
 
 #include "exporter/sources/probe.h"
+#include "exporter/sources/probe_authorities.h"
+#include "exporter/sources/probe_file.h"
 
 /* One request under way. */
 struct transfer {
@@ -204,8 +206,17 @@ static bool set_trust(CURL *easy, const struct fetch_request *request)
     if (!set_number(easy, CURLOPT_SSL_VERIFYPEER, request->verify) ||
         !set_number(easy, CURLOPT_SSL_VERIFYHOST, request->verify ? 2 : 0))
         return false;
-    return !own || (set_text(easy, CURLOPT_CAINFO, request->ca_file) &&
+    return !own || (set_text(easy, CURLOPT_CAINFO, NULL) &&
                     set_text(easy, CURLOPT_CAPATH, request->ca_path));
+}
+
+/* The text of request->ca_file, which libcurl is not to open itself. */
+static bool set_authorities(CURL *easy, const struct strbuf *authorities)
+{
+    struct curl_blob blob = {
+        .data = authorities->data, .len = authorities->length, .flags = CURL_BLOB_COPY};
+    return authorities->length == 0 ||
+           curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK;
 }
 
 /*
@@ -489,11 +500,30 @@ static void result_init(struct fetch_result *result)
         result->phase_s[i] = -1;
 }
 
-static bool prepare(struct transfer *transfer, const char *addresses)
+/* OpenSSL itself looks into the directory, for one file: here it must have answered before. */
+static bool read_authorities(struct proc_pool *pool, const struct fetch_request *request,
+                             const struct bound *bound, struct strbuf *out, struct err *err)
+{
+    struct probe_filesystem seen;
+    if (!request->verify)
+        return true;
+    if (request->ca_path &&
+        !probe_filesystem(pool, request->ca_path, request->ca_path, bound, &seen, err))
+        return err_prefix(err, "cannot look into %s", request->ca_path);
+    if (!request->ca_file)
+        return true;
+    if (!probe_authorities(pool, request->ca_file, bound, out, err))
+        return false;
+    return out->length > 0 || err_set(err, ERR_CONFIG, "%s holds no certificate", request->ca_file);
+}
+
+static bool prepare(struct transfer *transfer, const char *addresses,
+                    const struct strbuf *authorities)
 {
     if (*addresses && !add_line(&transfer->addresses, addresses))
         return false;
-    return set_list(transfer->easy, CURLOPT_RESOLVE, transfer->addresses) &&
+    return set_authorities(transfer->easy, authorities) &&
+           set_list(transfer->easy, CURLOPT_RESOLVE, transfer->addresses) &&
            set_headers(transfer) && set_signature(transfer->easy, transfer->request->signature);
 }
 
@@ -501,8 +531,8 @@ bool fetch_get(struct proc_pool *pool, const struct fetch_request *request,
                const struct bound *bound, struct fetch_result *ret, struct err *err)
 {
     struct strbuf addresses CLEANUP(strbuf_done) = {0};
+    struct strbuf authorities CLEANUP(strbuf_done) = {0};
     struct transfer transfer CLEANUP(transfer_done) = {0};
-    int64_t begun_ms = clock_monotonic_ms();
     result_init(ret);
     pthread_once(&once, initialise);
     if (initialised != CURLE_OK)
@@ -510,11 +540,14 @@ bool fetch_get(struct proc_pool *pool, const struct fetch_request *request,
     if (!is_sound(request))
         return err_set(err, ERR_CONFIG, "the request to %s would hold a blank or control character",
                        request->host);
+    if (!read_authorities(pool, request, bound, &authorities, err))
+        return false;
+    int64_t begun_ms = clock_monotonic_ms();
     if (!resolve(pool, request, bound, &addresses, err))
         return false;
     ret->phase_s[FETCH_DNS] = (double)(clock_monotonic_ms() - begun_ms) / 1000;
     if (!transfer_init(&transfer, request, ret, bound) ||
-        !prepare(&transfer, strbuf_text(&addresses)))
+        !prepare(&transfer, strbuf_text(&addresses), &authorities))
         return err_memory(err);
     return run(&transfer, bound, err);
 }

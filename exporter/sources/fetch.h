@@ -2,9 +2,9 @@
  * fetch - one HTTPS request in which no step can outlast its bound.
  *
  * A new connection each time, so that an answer speaks of name server, network, certificate and
- * service as they are now. Names are resolved in a probe child: libcurl's own resolver would leave
- * a thread behind. No proxy of the environment is used and no redirect is followed: the answer is
- * that of the server that was asked.
+ * service as they are now. Names are resolved, and the file of authorities read, in a probe child:
+ * libcurl's own resolver would leave a thread behind, and its reading has no limit. No proxy of the
+ * environment is used and no redirect is followed: the answer is that of the server that was asked.
  */
 #ifndef EXPORTER_SOURCES_FETCH_H
 #define EXPORTER_SOURCES_FETCH_H
@@ -74,8 +74,8 @@ struct fetch_result {
  * A certificate that was refused is looked at once more, by a second handshake that sends no
  * request, so that its expiry is known when it matters most.
  *
- * Blocks for at most the bound's rest (1 s more when a name is resolved) and ends at once when its
- * stop descriptor is readable. Safe from any thread; SIGPIPE must be ignored.
+ * Blocks for at most the bound's rest (1 s more for a child that has to be ended) and ends at once
+ * when its stop descriptor is readable. Safe from any thread; SIGPIPE must be ignored.
  */
 bool fetch_get(struct proc_pool *pool, const struct fetch_request *request,
                const struct bound *bound, struct fetch_result *ret, struct err *err) MUST_USE;

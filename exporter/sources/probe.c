@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "exporter/sources/probe_authorities.h"
 #include "exporter/sources/probe_file.h"
 
 #define PROGRAM "/proc/self/exe"
@@ -54,6 +55,7 @@ static const struct operation {
 } operations[] = {
     {.name = "resolve", .run = resolve, .size = sizeof(struct resolved)},
     {.name = "filesystem", .run = probe_filesystem_run, .size = sizeof(struct probe_filesystem)},
+    {.name = "authorities", .run = probe_authorities_run, .size = sizeof(struct probe_authorities)},
     {.name = "real-path", .run = probe_real_path_run, .size = sizeof(struct probe_path)},
 };
 

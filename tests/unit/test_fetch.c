@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Long enough for any machine where an answer is expected, short where none is. */
@@ -202,6 +203,50 @@ Test(fetch, an_authority_file_that_is_not_there_is_a_matter_of_configuration)
     request.ca_file = "/nowhere/ca.crt";
     expect_failure(&request, LONG_MS, ERR_CONFIG);
     cr_expect(strstr(err.text, "/nowhere/ca.crt"), "%s", err.text);
+    close(fd);
+}
+
+/* Whoever opened it would wait for ever for somebody to write. */
+Test(fetch, an_authority_file_that_is_a_named_pipe_is_not_waited_for, .timeout = 20)
+{
+    char path[] = "/tmp/test_fetch_XXXXXX";
+    struct fetch_request request = request_to("127.0.0.1", 1);
+    cr_assert_eq(close(mkstemp(path)), 0);
+    cr_assert_eq(unlink(path), 0);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    request.ca_file = path;
+    expect_failure(&request, LONG_MS, ERR_CONFIG);
+    cr_expect(strstr(err.text, path), "%s", err.text);
+    cr_expect_eq(unlink(path), 0);
+}
+
+Test(fetch, authorities_without_an_end_are_not_read_to_it)
+{
+    char path[] = "/tmp/test_fetch_XXXXXX";
+    struct fetch_request request = request_to("127.0.0.1", 1);
+    int fd = mkstemp(path);
+    cr_assert_eq(ftruncate(fd, 1 << 30), 0);
+    request.ca_file = path;
+    expect_failure(&request, LONG_MS, ERR_CONFIG);
+    cr_expect(strstr(err.text, "File too large"), "%s", err.text);
+    cr_expect_eq(unlink(path), 0);
+    close(fd);
+}
+
+Test(fetch, an_authority_file_without_any_authority_does_not_end_in_trusting_the_systems)
+{
+    unsigned port;
+    int fd = peer(true, &port);
+    struct fetch_request request = request_to("127.0.0.1", port);
+    request.ca_file = "/dev/null";
+    expect_failure(&request, LONG_MS, ERR_CONFIG);
+    char path[] = "/tmp/test_fetch_XXXXXX";
+    cr_assert_eq(close(mkstemp(path)), 0);
+    request.ca_file = path;
+    expect_failure(&request, LONG_MS, ERR_CONFIG);
+    request.ca_file = "/proc/self/status"; /* words, but no certificate */
+    expect_failure(&request, LONG_MS, ERR_CONFIG);
+    cr_expect_eq(unlink(path), 0);
     close(fd);
 }
 
