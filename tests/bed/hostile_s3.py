@@ -70,6 +70,17 @@ def hang_after_tls(connection, context):
         time.sleep(HANDSHAKE_SECONDS)
 
 
+def raw(output):
+    """A behaviour: answer each request with these bytes and close."""
+
+    def behave(connection, context):
+        with handshake(connection, context) as secure:
+            request(secure)
+            secure.sendall(output)
+
+    return behave
+
+
 def endless(begin, piece, pause=0.0):
     """A behaviour: this beginning, then the same piece for ever."""
 

@@ -6,7 +6,7 @@ import time
 import pytest
 from exporter import configuration
 from hostile_s3 import (
-    HostileS3, answer, endless, error, hang_after_tls, hang_before_tls, no_http, no_tls, only_prefix,
+    LISTING, HostileS3, answer, endless, error, hang_after_tls, hang_before_tls, no_http, no_tls, only_prefix, raw,
 )  # fmt: skip
 from process import free_port, wait_until
 
@@ -196,10 +196,15 @@ def test_faults_of_a_real_server(bed, probe, fault, reason):
         (answer(body=b"<html>Welcome to the hotel</html>"), "protocol"),
         (answer("302 Found", b"", ["Location: https://localhost:1/"]), "redirect"),
         (error("404 Not Found", "NoSuchBucket"), "bucket"),
+        (answer("302 Found", b"", ["Location: file:///etc/passwd"]), "redirect"),
+        (endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"8000\r\n" + b" " * 32768 + b"\r\n"), "protocol"),
+        (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<ListBucketResult>"), "protocol"),
+        (raw(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18)), "protocol"),
     ],
     ids=[
         "hang before TLS", "hang after TLS", "no TLS", "no HTTP", "endless header", "10 GB", "drip feed",
         "endless interim answers", "captive portal", "redirect", "no bucket",
+        "redirect to a file", "endless chunks", "cut short", "HTTP/2 unasked",
     ],
 )  # fmt: skip
 def test_a_hostile_server_gets_its_reason_in_time(hostile, behave, reason):
@@ -236,6 +241,22 @@ def test_an_expired_certificate_is_refused_and_its_end_is_told(bed, hostile):
     expiry = metrics.value("pgbackup_s3_tls_certificate_expiry_timestamp_seconds")
     assert expiry == expiry_of(bed.place.path("tls", "expired.crt"))
     assert expiry < time.time()
+
+
+@pytest.mark.parametrize("count, verdict", [(1000, "taken"), (40000, "refused")])
+def test_a_certificate_with_very_many_names_does_no_harm(bed, hostile, count, verdict):
+    names = ",".join(f"DNS:n{number:06}.example" for number in range(count))
+    certificate(bed, f"names-{count}", f"DNS:localhost,{names}", "-days", "1")
+    exporter = hostile(answer(), f"names-{count}")
+    if verdict == "taken":
+        exporter.wait_for(up, 15)
+    else:
+        expect_reason(exporter, "tls")
+
+
+def test_a_listing_in_chunks_is_taken(hostile):
+    chunk = f"{len(LISTING):x}\r\n".encode() + LISTING + b"\r\n0\r\n\r\n"
+    hostile(raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk)).wait_for(up, 15)
 
 
 def test_a_certificate_of_another_name_is_refused(bed, hostile):
