@@ -100,7 +100,7 @@ void backups_each_add(struct sink *sink, const struct info_stanza *stanza, int64
         strbuf_printf(&id, "%" PRId64, database->id);
     for (size_t i = 0; i < stanza->backup_count; i++) {
         const struct info_backup *backup = &stanza->backups[i];
-        if (backup_is_current(backup, repo_key, database))
+        if (database && backup_is_current(backup, repo_key, database))
             add_backup(sink, backup, database, strbuf_text(&id));
     }
 }

@@ -112,7 +112,7 @@ void backups_objectives_judge(struct report *report, struct report_item *group,
         double objective = objective_of(&repository->settings->objectives, type);
         const struct info_backup *newest = newest_for(summary, type);
         double age = newest ? now - (double)newest->stop : 0;
-        if (objective <= 0 || age <= objective)
+        if (!newest || objective <= 0 || age <= objective)
             continue;
         add_verdict(report, group, type, newest, objective, age > TOO_OLD * objective);
         if (!advised)

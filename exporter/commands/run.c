@@ -130,11 +130,10 @@ static int run_run(const struct command_line *command_line, struct settings *set
     struct err err = {0};
     struct run_line line = {0};
     int status = command_failure_status(command_line->argc + argc, command_line->argv);
-    if (!run_line_read(argc, argv, &line, &err))
-        fprintf(stderr, "pgbackup_exporter: %s\n", err.text);
-    else if (line.help)
+    bool sound = run_line_read(argc, argv, &line, &err);
+    if (sound && line.help)
         status = fputs(run_line_usage, stdout) >= 0 ? EXIT_FINE : EXIT_WRONG;
-    else if (run(&line, settings, &err))
+    else if (sound && run(&line, settings, &err))
         status = EXIT_FINE;
     else
         fprintf(stderr, "pgbackup_exporter: %s\n", err.text);

@@ -155,8 +155,8 @@ bool run_line_stanza(const struct run_line *line, const struct settings *setting
                      const struct stanza **ret, struct err *err)
 {
     struct strbuf names CLEANUP(strbuf_done) = {0};
-    *ret = line->stanza ? settings_stanza(settings, line->stanza)
-                        : (settings->stanza_count == 1 ? &settings->stanzas[0] : NULL);
+    const struct stanza *only = settings->stanza_count == 1 ? settings->stanzas : NULL;
+    *ret = line->stanza ? settings_stanza(settings, line->stanza) : only;
     if (*ret)
         return true;
     for (size_t i = 0; i < settings->stanza_count; i++)

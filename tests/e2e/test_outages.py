@@ -147,9 +147,9 @@ def test_s3_that_hangs_touches_repository_2_only(bed, start_exporter):
         assert metrics.value("pgbackrest_repo_error", repo_key="2", reason="timeout") == 1
         assert metrics.value("pgbackrest_repo_up", repo_key="1") == 1
         assert metrics.value("pgbackrest_backup_age_seconds", repo_key="2", backup_type="full") > 0
-        first = metrics.value("pgbackup_collector_last_success_timestamp_seconds", target="main/repo1")
+        first = metrics.value("pgbackup_collector_last_success_timestamp_seconds", collector="backups", target="main/repo1")
         exporter.wait_for(
-            lambda m: m.value("pgbackup_collector_last_success_timestamp_seconds", target="main/repo1") > first, 5
+            lambda m: m.value("pgbackup_collector_last_success_timestamp_seconds", collector="backups", target="main/repo1") > first, 5
         )
         assert exporter.sigterm_seconds() < STOP_LIMIT_SECONDS
     finally:

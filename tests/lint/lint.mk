@@ -4,7 +4,7 @@ LINT_C := $(filter %.c,$(OUR_C))
 PRODUCT_C := $(filter exporter/% collectors/%,$(LINT_C))
 # Ours as git sees them: tracked, or new and not ignored.
 OUR_FILES = $(shell git ls-files --cached --others --exclude-standard)
-SHELL_SCRIPTS = $(shell grep -lsE '^\#!(/usr)?/bin/(env )?(ba)?sh' $(OUR_FILES))
+SHELL_SCRIPTS = $(shell awk 'FNR == 1 && /^\#!(\/usr)?\/bin\/(env )?(ba)?sh/ { print FILENAME } { nextfile }' $(OUR_FILES))
 PYTEST := /usr/bin/python3 -B -m pytest -q -p no:cacheprovider
 HINT = { echo "  $(1) is missing: make deps" >&2; exit 1; }
 

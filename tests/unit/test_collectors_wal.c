@@ -70,7 +70,6 @@ static void write_file(const char *name, const char *text, mode_t mode)
 
 static void make_folder(const char *name)
 {
-    struct strbuf command CLEANUP(strbuf_done) = {0};
     char *path = path_in(name);
     for (char *slash = path + strlen(directory) + 1; (slash = strchr(slash, '/')); slash++) {
         *slash = '\0';

@@ -254,6 +254,7 @@ Test(restore, what_is_broken_for_the_first_time_is_unknown)
     cr_expect_eq(restore_summarise(&input).broken_count, 0);
     input.broken_before = &now;
     cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_NO_WAL);
+    input.broken_before = NULL;
 }
 
 Test(restore, wal_that_was_not_listed_yet_is_unknown)
