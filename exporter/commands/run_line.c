@@ -159,7 +159,7 @@ bool run_line_stanza(const struct run_line *line, const struct settings *setting
     *ret = line->stanza ? settings_stanza(settings, line->stanza) : only;
     if (*ret)
         return true;
-    for (size_t i = 0; i < settings->stanza_count; i++)
+    for (size_t i = 0; settings->stanzas && i < settings->stanza_count; i++)
         strbuf_printf(&names, "%s%s", i > 0 ? ", " : "", settings->stanzas[i].name);
     if (settings->stanza_count == 0)
         return err_set(err, ERR_CONFIG, "no stanza is configured");
