@@ -138,8 +138,11 @@ static const struct option mount_rows[] = {
         .key = "path",
         .type = OPTION_PATH,
         .offset = offsetof(struct repository_settings, mount_path),
-        .shown = "the mount that holds the repository's path",
-        .help = "Where the file system that holds the repository is mounted.",
+        .shown = "the mount that holds the repository's path, or that /etc/fstab has for it",
+        .help =
+            "Where the file system that holds the repository is mounted. Name it when something "
+            "else than /etc/fstab mounts it: else nobody misses one that was not there when "
+            "the program started.",
     },
     {
         .key = "filesystem",
