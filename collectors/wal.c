@@ -314,6 +314,19 @@ static bool look_into_labels(struct look *look, struct err *err)
     return true;
 }
 
+/* The bare mount point is no repository that has lost everything: what is known of it stays. */
+static bool is_unmounted(struct look *look, const struct repo_listing *listing, struct err *err)
+{
+    const struct wal *state = look->state;
+    if (listing->count > 0 || !state->finder.unmounted)
+        return false;
+    err_set(err, ERR_NOT_MOUNTED,
+            "repository %" PRId64 " (%s): its file system is not mounted on %s",
+            state->repository->key, state->repository->name, mount_finder_name(&state->finder));
+    look->reader.repository_is_at_fault = true;
+    return true;
+}
+
 static bool look_at_backups(struct look *look, struct err *err)
 {
     struct strbuf path CLEANUP(strbuf_done) = {0};
@@ -321,7 +334,8 @@ static bool look_at_backups(struct look *look, struct err *err)
     strbuf_printf(&path, "backup/%s", stanza_of(look));
     if (path.failed)
         return err_memory(err);
-    if (!repo_reader_list(&look->reader, strbuf_text(&path), &listing, err))
+    if (!repo_reader_list(&look->reader, strbuf_text(&path), &listing, err) ||
+        is_unmounted(look, &listing, err))
         return false;
     drop_labels(look, &listing);
     return add_labels(look, &listing, err) && read_backup_info(look, &listing, err) &&
@@ -594,22 +608,11 @@ static bool says_listed(struct wal *state, struct run *run, double now, struct e
     return observe(state, run, ERR_NONE, err);
 }
 
-/* Its mount point would be listed as a repository that has lost everything. */
-static bool says_unmounted(const struct wal *state, struct run *run, struct err *err)
-{
-    err_set(err, ERR_NOT_MOUNTED,
-            "repository %" PRId64 " (%s): its file system is not mounted on %s",
-            state->repository->key, state->repository->name, mount_finder_name(&state->finder));
-    return says_down(state, run, err);
-}
-
 static bool wal_collect(void *opaque, struct run *run, struct err *err)
 {
     struct wal *state = opaque;
     struct repository_env env CLEANUP(repository_env_done) = {0};
     mount_finder_glance(&state->finder, state->pool, &run->bound);
-    if (state->finder.unmounted)
-        return says_unmounted(state, run, err);
     int64_t time_ms = bound_remaining_ms(&run->bound);
     struct look look = {
         .state = state,

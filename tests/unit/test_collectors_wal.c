@@ -231,18 +231,51 @@ Test(collectors_wal, what_lies_in_the_repository_is_observed)
     cr_expect_eq(value("pgbackrest_wal_listed"), 1);
 }
 
-Test(collectors_wal, a_repository_whose_mount_is_missing_is_not_listed_as_one_that_lost_all)
+/* mount.path is the test's own folder, where nothing is mounted. */
+static void expect_mount(void)
 {
-    struct repository_settings own = {.mount_path = directory}; /* where nothing is mounted */
+    static struct repository_settings own;
+    own.mount_path = directory;
     repository.settings = &own;
     collector_wal.close(state);
     cr_assert(collector_wal.open(&environment, &targets.items[0], &state, &err));
+}
+
+Test(collectors_wal, a_repository_that_has_files_is_listed_even_if_it_should_be_on_a_mount)
+{
+    expect_mount();
+    store("0000000100000000", "00000002");
+    const struct wal_observation *seen = look();
+    cr_assert(succeeded, "%s", err.text);
+    cr_expect(seen->readable);
+    cr_expect_eq(value("pgbackrest_wal_segments"), 1);
+}
+
+Test(collectors_wal, a_repository_that_goes_with_its_mount_keeps_what_was_known)
+{
+    expect_mount();
+    store("0000000100000000", "00000002");
+    add_backup("20261122-220046F");
+    cr_assert(look()->readable);
+    remove_path("repo");
+    const struct wal_observation *seen = look();
+    cr_assert(succeeded, "%s", err.text);
+    cr_expect_not(seen->readable);
+    cr_expect_eq(seen->folder_count, 1);
+    cr_expect_gt(seen->listed_at, 0);
+    cr_expect_eq(wal_archive_count(&seen->archive), 1);
+}
+
+Test(collectors_wal, a_repository_whose_mount_is_missing_is_not_listed_as_one_that_lost_all)
+{
+    expect_mount();
+    remove_path("repo");
     const struct wal_observation *seen = look();
     cr_assert(succeeded, "%s", err.text);
     cr_assert(seen && !seen->readable);
     cr_expect_eq(seen->reason, ERR_NOT_MOUNTED);
     cr_expect_eq(seen->listed_at, 0);
-    cr_expect_eq(calls("ls backup/main"), 0);
+    cr_expect_eq(calls("ls archive/main"), 0);
     cr_expect_eq(value("pgbackrest_wal_segments"), -1);
     cr_expect(strstr(run.down_error.text, directory), "%s", run.down_error.text);
 }
