@@ -33,6 +33,10 @@ timeouts: {{mount: 1s, backups: 5s}}
 """
 
 
+# What else would start children on the mount.
+ONLY_MOUNTS = [f"--no-collector.{name}" for name in ("backups", "wal", "verdict", "restorability")]
+
+
 class MountSpace:
     def __init__(self, program, port):
         self.program = program
@@ -95,7 +99,7 @@ class MountSpace:
         (self.root / "pgbackrest.conf").write_text(conf)
         (self.root / "exporter.yml").write_text(CONFIGURATION.format(root=self.root, mount=mount_option))
 
-    def start_exporter(self, flags=("--no-collector.backups", "--no-collector.verdict")):
+    def start_exporter(self, flags=ONLY_MOUNTS):
         """Returns when /metrics answers."""
         argv = [self.program, f"--config.file={self.root}/exporter.yml", *flags]
         self.exporter = self._start(self._inside([*argv, f"--web.listen-address=127.0.0.1:{self.port}"]))
