@@ -55,7 +55,7 @@ def test_a_changed_promise_takes_effect_at_a_reload_and_is_held_against_the_back
     [
         ({"hang": True}, "timeout"),
         ({"drip": 200}, "timeout"),
-        ({"status": 403, "code": "AccessDenied"}, "auth"),
+        ({"status": 403, "code": "AccessDenied"}, "permission"),
     ],
     ids=["hanging", "dripping", "403"],
 )

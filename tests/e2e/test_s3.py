@@ -14,7 +14,7 @@ DEADLINE_SECONDS = 2
 # One poll takes its deadline at most; the machine may be busy.
 SLACK_SECONDS = 1
 LABELS = {"stanza": "main", "repo_key": "2"}
-ONLY_S3 = ("--no-collector.archiver", "--no-collector.backups")
+ONLY_S3 = ("--no-collector.archiver", "--no-collector.backups", "--no-collector.wal")
 PREFIX = "pgbackrest%2Farchive%2Fmain%2F"
 HOUR = 3600
 
