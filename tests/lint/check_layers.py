@@ -60,7 +60,6 @@ FROM_OUTSIDE = "a command as a whole: tests/e2e proves it from outside"
 NEEDS_NO_TEST = {
     "exporter/main.c": FROM_OUTSIDE,
     "exporter/commands/check_config.c": FROM_OUTSIDE,
-    "exporter/commands/command.c": FROM_OUTSIDE,
     "exporter/commands/run.c": FROM_OUTSIDE,
     "exporter/commands/serve.c": FROM_OUTSIDE,
 }
