@@ -67,3 +67,25 @@ struct target *repository_target_add(struct target_list *list, const struct sett
         target->spec = repository;
     return target;
 }
+
+static bool add_targets(struct target_list *list, const struct settings *settings,
+                        const struct stanza *stanza)
+{
+    for (size_t i = 0; i < stanza->repository_count; i++) {
+        if (!repository_target_add(list, settings, &stanza->repositories[i]))
+            return false;
+    }
+    return true;
+}
+
+bool repository_targets(const struct settings *settings, struct target_list *ret, struct err *err)
+{
+    struct target_list list CLEANUP(target_list_done) = {0};
+    for (size_t i = 0; i < settings->stanza_count; i++) {
+        if (!add_targets(&list, settings, &settings->stanzas[i]))
+            return err_memory(err);
+    }
+    *ret = list;
+    list = (struct target_list){0};
+    return true;
+}

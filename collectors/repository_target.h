@@ -19,4 +19,8 @@ extern const char *const repository_target_labels[];
 struct target *repository_target_add(struct target_list *list, const struct settings *settings,
                                      const struct stanza_repository *repository);
 
+/* A target for every repository of every stanza. ERR_MEMORY. */
+bool repository_targets(const struct settings *settings, struct target_list *ret,
+                        struct err *err) MUST_USE;
+
 #endif

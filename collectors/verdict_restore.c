@@ -147,17 +147,7 @@ static bool has_inputs(const struct settings *settings)
 static bool restore_targets(const struct settings *settings, struct target_list *ret,
                             struct err *err)
 {
-    struct target_list list CLEANUP(target_list_done) = {0};
-    for (size_t i = 0; i < settings->stanza_count && has_inputs(settings); i++) {
-        const struct stanza *stanza = &settings->stanzas[i];
-        for (size_t j = 0; j < stanza->repository_count; j++) {
-            if (!repository_target_add(&list, settings, &stanza->repositories[j]))
-                return err_memory(err);
-        }
-    }
-    *ret = list;
-    list = (struct target_list){0};
-    return true;
+    return !has_inputs(settings) || repository_targets(settings, ret, err);
 }
 
 /* What others saw of the target, or of its stanza; NULL: nothing yet. */

@@ -103,21 +103,6 @@ const struct timeline *wal_observation_history(const struct wal_observation *obs
     return NULL;
 }
 
-static bool wal_targets(const struct settings *settings, struct target_list *ret, struct err *err)
-{
-    struct target_list list CLEANUP(target_list_done) = {0};
-    for (size_t i = 0; i < settings->stanza_count; i++) {
-        const struct stanza *stanza = &settings->stanzas[i];
-        for (size_t j = 0; j < stanza->repository_count; j++) {
-            if (!repository_target_add(&list, settings, &stanza->repositories[j]))
-                return err_memory(err);
-        }
-    }
-    *ret = list;
-    list = (struct target_list){0};
-    return true;
-}
-
 static void forget_history(struct wal *state, size_t index)
 {
     timeline_done(&state->histories[index].timeline);
@@ -643,7 +628,7 @@ const struct collector collector_wal = {
     .labels = repository_target_labels,
     .metrics = metrics,
     .metric_count = METRIC_COUNT,
-    .targets = wal_targets,
+    .targets = repository_targets,
     .open = wal_open,
     .collect = wal_collect,
     .close = wal_close,
