@@ -62,7 +62,7 @@ class MountSpace:
         return process
 
     def _inside(self, argv):
-        return ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", *map(str, argv)]
+        return ["nsenter", f"--target={self._holder.pid}", "--mount", "--root", "--wd", *map(str, argv)]
 
     def folder(self, name="nas"):
         path = self.root / name
