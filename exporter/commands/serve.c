@@ -16,7 +16,7 @@
 
 #include "exporter/base/log.h"
 #include "exporter/commands/command.h"
-#include "exporter/commands/own_metrics.h"
+#include "exporter/commands/metrics_page.h"
 #include "exporter/commands/plan.h"
 #include "exporter/commands/watch.h"
 #include "exporter/web/http.h"
@@ -58,35 +58,12 @@ static struct own_state own_state(struct service *service)
     return state;
 }
 
-static void fill_exposition(struct exposition *page, const struct poller_status *targets,
-                            size_t count)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    for (size_t i = 0; i < count; i++) {
-        if (targets[i].snapshot)
-            snapshot_expose(targets[i].snapshot, now_ms, page);
-    }
-}
-
 static void serve_metrics(void *context, struct http_response *response)
 {
     struct service *service = context;
     struct own_state own = own_state(service);
-    size_t count = 0;
-    struct poller_status *targets = poller_status(service->poller, &count);
-    struct sample_set *own_samples = own_metrics_collect(&own, targets, count);
-    struct exposition *page = exposition_new(clock_wall_seconds());
-    if (targets && own_samples && page) {
-        fill_exposition(page, targets, count);
-        exposition_add(page, own_samples, WRITE_STATES | WRITE_FACTS | WRITE_OUTCOMES);
-        exposition_write(page, EXPOSITION_TEXT, &response->body);
-    } else {
-        response->body.failed = true; /* answered as 500: no page beats half of one */
-    }
+    metrics_page(service->poller, &own, EXPOSITION_TEXT, &response->body);
     response->content_type = exposition_content_type(EXPOSITION_TEXT);
-    exposition_free(page);
-    sample_set_free(own_samples);
-    poller_status_free(targets, count);
     if (response->body.length > TRIM_ABOVE_BYTES)
         malloc_trim(0);
 }
