@@ -78,6 +78,7 @@ struct collector {
     bool default_enabled;
     double interval_s;
     double timeout_s;
+    unsigned looks; /* runs until all that it says can be believed; 0 is one */
     const char *const
         *labels; /* NULL-terminated names every target carries ("stanza", "repo_key") */
     const struct metric_desc *metrics;

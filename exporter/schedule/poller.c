@@ -16,6 +16,7 @@
 
 #define THREAD_STACK_BYTES  ((size_t)256 * 1024)
 #define FIRST_RUN_SPREAD_MS 300
+#define HURRIED_AGAIN_MS    1000
 #define BACKOFF_LIMIT_S     300.0
 #define MISSED_STARTS       3    /* after so many a state is stale */
 #define LARGE_SAMPLE_COUNT  5000 /* after so many the heap is given back to the system */
@@ -41,12 +42,14 @@ struct worker {
     void *state;
     bool opened;
     unsigned failures_in_a_row;
-    bool slow; /* its last run took longer than the interval */
+    bool slow;     /* its last run took longer than the interval */
+    bool sees_all; /* what concerns it had settled when its last run began, if it combines */
     unsigned random;
 
     /* Guarded by poller->lock. */
     struct snapshot *snapshot;
-    uint64_t failures;
+    uint64_t runs, failures;
+    bool settled;             /* needs no further run to be believed */
     int64_t running_since_ms; /* 0: not running */
     double last_success_at;
     bool ended;          /* its thread is about to return, or was never started */
@@ -63,6 +66,7 @@ struct poller {
     size_t count;
     struct worker *stopping;
     bool applied; /* poller_apply() has been called */
+    bool hurried; /* written before the first poller_apply() only */
 };
 
 static void signal_fd(int fd)
@@ -166,12 +170,21 @@ static void wake_combining(const struct worker *worker)
     pthread_mutex_unlock(&poller->lock);
 }
 
+/* With the lock held. */
+static void count_run(struct worker *worker)
+{
+    worker->runs++;
+    worker->settled =
+        worker->collector->combines ? worker->sees_all : worker->runs >= worker->collector->looks;
+}
+
 static void publish(struct worker *worker, struct snapshot *snapshot)
 {
     struct snapshot *before = worker->snapshot;
     bool large = snapshot->samples->count > LARGE_SAMPLE_COUNT;
     pthread_mutex_lock(&worker->poller->lock);
     worker->snapshot = snapshot;
+    count_run(worker);
     worker->failures += snapshot->outcome == RUN_FAILED;
     if (snapshot->outcome != RUN_FAILED)
         worker->last_success_at = snapshot->started_at;
@@ -210,9 +223,13 @@ static struct run_input *take_inputs(struct worker *worker, struct snapshot ***r
     pthread_mutex_lock(&poller->lock);
     struct snapshot **held = calloc(poller->count + 1, sizeof(struct snapshot *));
     size_t count = 0;
+    worker->sees_all = true;
     for (size_t i = 0; held && i < poller->count; i++) {
         const struct worker *other = poller->workers[i];
-        if (!other->collector->combines && other->snapshot && concerns(other, worker))
+        if (other->collector->combines || !concerns(other, worker))
+            continue;
+        worker->sees_all = worker->sees_all && other->settled;
+        if (other->snapshot)
             held[count++] = snapshot_ref(other->snapshot);
     }
     pthread_mutex_unlock(&poller->lock);
@@ -399,6 +416,15 @@ static int64_t jitter_ms(struct worker *worker, int64_t interval_ms)
     return rand_r(&worker->random) % (interval_ms / 20 + 1);
 }
 
+/* Milliseconds from one start to the next. */
+static int64_t until_next_ms(struct worker *worker)
+{
+    if (worker->poller->hurried && !worker->settled)
+        return HURRIED_AGAIN_MS;
+    int64_t interval_ms = (int64_t)(1000 * current_interval_s(worker));
+    return interval_ms - jitter_ms(worker, interval_ms);
+}
+
 static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
@@ -406,8 +432,7 @@ static void *worker_main(void *argument)
     while (wait_for_turn(worker, next_ms)) {
         int64_t started_ms = clock_monotonic_ms();
         run_once(worker);
-        int64_t interval_ms = (int64_t)(1000 * current_interval_s(worker));
-        next_ms = started_ms + interval_ms - jitter_ms(worker, interval_ms);
+        next_ms = started_ms + until_next_ms(worker);
     }
     end(worker);
     return NULL;
@@ -773,6 +798,21 @@ void poller_status_free(struct poller_status *list, size_t count)
         snapshot_unref(list[i].snapshot);
     }
     free(list);
+}
+
+void poller_hurry(struct poller *poller)
+{
+    poller->hurried = true;
+}
+
+bool poller_settled(struct poller *poller)
+{
+    pthread_mutex_lock(&poller->lock);
+    bool settled = poller->applied;
+    for (size_t i = 0; i < poller->count; i++)
+        settled = settled && poller->workers[i]->settled;
+    pthread_mutex_unlock(&poller->lock);
+    return settled;
 }
 
 bool poller_ready(struct poller *poller)

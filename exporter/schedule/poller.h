@@ -39,6 +39,18 @@ struct poller_status {
 struct poller *poller_new(struct proc_pool *pool) MUST_USE;
 
 /*
+ * For who asks only once, before poller_apply(): a target whose collector needs several looks takes
+ * the next one soon, whatever its interval is.
+ */
+void poller_hurry(struct poller *poller);
+
+/*
+ * Whether every target has run as often as its collector needs, and every one that combines has
+ * seen all that concerns it. False before poller_apply().
+ */
+bool poller_settled(struct poller *poller);
+
+/*
  * Make the running targets those of the plans. Equal ones (collector, name, fingerprint) go on
  * undisturbed, others are stopped or started. Takes the target lists over. settings must stay
  * valid until every target opened with them is gone: release_settings(settings) is called then.

@@ -387,3 +387,73 @@ Test(poller, a_combining_collector_runs_after_each_publication)
     }
     stop();
 }
+
+static void apply_two(const struct collector *collector)
+{
+    struct poller_plan plans[] = {
+        {.collector = collector, .targets = fake_targets("main", "")},
+        {.collector = &fake_combining_collector, .targets = fake_targets("all", "")},
+    };
+    struct err err = {0};
+    cr_assert(poller_apply(poller, plans, 2, NULL, count_release, &err), "%s", err.text);
+}
+
+static bool settles(int patience_ms)
+{
+    for (int64_t until_ms = clock_monotonic_ms() + patience_ms;
+         !poller_settled(poller) && clock_monotonic_ms() < until_ms;)
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    return poller_settled(poller);
+}
+
+/* One that needs two looks, an hour apart. */
+static const struct collector *careful_collector(void)
+{
+    static struct collector careful;
+    careful = fake_collector;
+    careful.interval_s = 3600;
+    careful.looks = 2;
+    return &careful;
+}
+
+Test(poller, has_settled_when_what_combines_has_seen_the_first_runs)
+{
+    fake_control.value = 20;
+    cr_expect_not(poller_settled(poller));
+    apply_two(&fake_collector);
+    cr_assert(settles(10000));
+    cr_expect(page_has("fake_state{stanza=\"main\"} 20"));
+    size_t count = 0;
+    struct poller_status *list = poller_status(poller, &count);
+    cr_expect_eq(list[1].snapshot->samples->items[0].value, 20.0);
+    poller_status_free(list, count);
+    stop();
+}
+
+Test(poller, has_not_settled_while_a_first_run_hangs)
+{
+    static struct collector slow;
+    slow = fake_collector;
+    slow.timeout_s = 3600;
+    fake_control.behaviour = FAKE_HANGS;
+    apply_two(&slow);
+    cr_expect_not(settles(500));
+    stop();
+}
+
+Test(poller, a_collector_that_needs_two_looks_takes_the_second_soon_when_hurried)
+{
+    poller_hurry(poller);
+    apply_two(careful_collector());
+    cr_assert(settles(10000));
+    cr_expect_eq(fake_control.collected, 2);
+    stop();
+}
+
+Test(poller, a_second_look_is_taken_at_its_interval_when_not_hurried)
+{
+    apply_two(careful_collector());
+    cr_expect_not(settles(2500));
+    cr_expect_eq(fake_control.collected, 1);
+    stop();
+}
