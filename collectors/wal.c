@@ -625,6 +625,7 @@ const struct collector collector_wal = {
     .default_enabled = true,
     .interval_s = 300,
     .timeout_s = 60,
+    .looks = 2, /* a file that is missing twice is missing */
     .labels = repository_target_labels,
     .metrics = metrics,
     .metric_count = METRIC_COUNT,

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-const struct command *const command_list[] = {&command_serve, &command_check_config, &command_run,
-                                              NULL};
+const struct command *const command_list[] = {&command_serve, &command_once, &command_check_config,
+                                              &command_run, NULL};
 
 const struct command *command_find(const char *name)
 {

@@ -26,6 +26,7 @@ struct command {
 
 extern const struct command command_serve;
 extern const struct command command_check_config;
+extern const struct command command_once;
 extern const struct command command_run;
 
 /* Ended by NULL; the first is run when none is named. */

@@ -18,6 +18,7 @@
 #include "exporter/commands/command.h"
 #include "exporter/commands/metrics_page.h"
 #include "exporter/commands/plan.h"
+#include "exporter/commands/signals.h"
 #include "exporter/commands/watch.h"
 #include "exporter/web/http.h"
 #include "exporter/web/page.h"
@@ -275,17 +276,6 @@ static void stop(struct service *service)
     }
 }
 
-static int take_signals(void)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* every thread started later inherits it */
-    return signalfd(-1, &signals, SFD_CLOEXEC);
-}
-
 /* Serve until a signal says stop. */
 static void wait_for_end(struct service *service, int signals)
 {
@@ -349,7 +339,7 @@ static int serve_run(const struct command_line *line, struct settings *settings,
     }
     struct service service = {.line = line};
     pthread_mutex_init(&service.lock, NULL);
-    int signals = take_signals();
+    int signals = signals_take();
     struct err err = {0};
     bool started = start(&service, settings, &err);
     if (started)
