@@ -66,25 +66,6 @@ bool log_configure_named(const char *level_name, const char *format_name)
     return true;
 }
 
-/* JSON's string escapes; logfmt's quoted values use the same ones. */
-static void add_quoted(struct strbuf *line, const char *text)
-{
-    struct strbuf sound CLEANUP(strbuf_done) = {0};
-    utf8_repair_printable(&sound, text, strlen(text));
-    strbuf_putc(line, '"');
-    for (const char *c = strbuf_text(&sound); *c; c++) {
-        if (*c == '"' || *c == '\\')
-            strbuf_printf(line, "\\%c", *c);
-        else if (*c == '\n')
-            strbuf_puts(line, "\\n");
-        else if (*c == '\t')
-            strbuf_puts(line, "\\t");
-        else
-            strbuf_putc(line, *c);
-    }
-    strbuf_putc(line, '"');
-}
-
 static bool needs_quotes(const char *text)
 {
     for (const char *c = text; *c; c++) {
@@ -99,14 +80,14 @@ static void add_text(struct strbuf *line, enum log_format format, const char *ke
 {
     if (format == LOG_FORMAT_JSON) {
         strbuf_puts(line, line->length > 1 ? "," : "");
-        add_quoted(line, key);
+        utf8_add_quoted(line, key);
         strbuf_putc(line, ':');
-        add_quoted(line, text);
+        utf8_add_quoted(line, text);
         return;
     }
     strbuf_printf(line, "%s%s=", line->length ? " " : "", key);
     if (needs_quotes(text))
-        add_quoted(line, text);
+        utf8_add_quoted(line, text);
     else
         strbuf_puts(line, text);
 }
@@ -124,7 +105,7 @@ static void add_number(struct strbuf *line, enum log_format format, const struct
         add_text(line, format, field->key, name_of_infinite(field->number));
     } else if (format == LOG_FORMAT_JSON) {
         strbuf_putc(line, ',');
-        add_quoted(line, field->key);
+        utf8_add_quoted(line, field->key);
         strbuf_printf(line, ":%.15g", field->number);
     } else {
         strbuf_printf(line, " %s=%.15g", field->key, field->number);

@@ -1,5 +1,9 @@
 #include "exporter/base/utf8.h"
 
+#include <string.h>
+
+#include "exporter/base/attrs.h"
+
 #define REPLACEMENT "\xEF\xBF\xBD"
 
 /* The table of well-formed byte sequences, Unicode standard, chapter 3.9. */
@@ -84,4 +88,22 @@ void utf8_repair(struct strbuf *out, const char *text, size_t length)
 void utf8_repair_printable(struct strbuf *out, const char *text, size_t length)
 {
     repair(out, text, length, true);
+}
+
+void utf8_add_quoted(struct strbuf *out, const char *text)
+{
+    struct strbuf sound CLEANUP(strbuf_done) = {0};
+    utf8_repair_printable(&sound, text, strlen(text));
+    strbuf_putc(out, '"');
+    for (const char *c = strbuf_text(&sound); *c; c++) {
+        if (*c == '"' || *c == '\\')
+            strbuf_printf(out, "\\%c", *c);
+        else if (*c == '\n')
+            strbuf_puts(out, "\\n");
+        else if (*c == '\t')
+            strbuf_puts(out, "\\t");
+        else
+            strbuf_putc(out, *c);
+    }
+    strbuf_putc(out, '"');
 }

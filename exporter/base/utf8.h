@@ -30,4 +30,9 @@ void utf8_repair(struct strbuf *out, const char *text, size_t length);
  */
 void utf8_repair_printable(struct strbuf *out, const char *text, size_t length);
 
+/*
+ * Append text as a JSON string: quoted, escaped, repaired to be printable. Logs quote with it too.
+ */
+void utf8_add_quoted(struct strbuf *out, const char *text);
+
 #endif

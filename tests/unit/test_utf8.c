@@ -169,3 +169,10 @@ Test(utf8, any_two_bytes_become_sound_text)
         }
     }
 }
+
+Test(utf8, a_quoted_text_is_a_json_string)
+{
+    struct strbuf out CLEANUP(strbuf_done) = {0};
+    utf8_add_quoted(&out, "a \"b\" \\ \n\t\x1B\xFF");
+    cr_expect_str_eq(strbuf_text(&out), "\"a \\\"b\\\" \\\\ \\n\\t" MARK MARK "\"");
+}
