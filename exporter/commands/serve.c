@@ -59,7 +59,8 @@ static struct own_state own_state(struct service *service)
     return state;
 }
 
-static void serve_metrics(void *context, struct http_response *response)
+static void serve_metrics(void *context, const struct http_request *request UNUSED,
+                          struct http_response *response)
 {
     struct service *service = context;
     struct own_state own = own_state(service);
@@ -100,7 +101,8 @@ static void render_status(const struct service *service, const char *notice, str
     poller_status_free(targets, count);
 }
 
-static void serve_status(void *context, struct http_response *response)
+static void serve_status(void *context, const struct http_request *request UNUSED,
+                         struct http_response *response)
 {
     struct service *service = context;
     pthread_mutex_lock(&service->lock);
@@ -111,13 +113,15 @@ static void serve_status(void *context, struct http_response *response)
     free(notice);
 }
 
-static void serve_healthy(void *context UNUSED, struct http_response *response)
+static void serve_healthy(void *context UNUSED, const struct http_request *request UNUSED,
+                          struct http_response *response)
 {
     response->content_type = "text/plain; charset=utf-8";
     strbuf_puts(&response->body, "healthy\n");
 }
 
-static void serve_ready(void *context, struct http_response *response)
+static void serve_ready(void *context, const struct http_request *request UNUSED,
+                        struct http_response *response)
 {
     const struct service *service = context;
     bool ready = poller_ready(service->poller);

@@ -7,11 +7,13 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 
 #include "exporter/base/clock.h"
 #include "exporter/base/log.h"
 #include "exporter/web/connections.h"
+#include "exporter/web/http_gate.h"
 #include "exporter/web/listen.h"
 
 #define POOL_SIZE           2
@@ -35,12 +37,26 @@ struct listener {
 struct http_server {
     const struct http_route *routes;
     struct connections *connections;
+    struct http_gate *gate;
+    pthread_mutex_t lock;      /* guards security */
+    struct security *security; /* in force; NULL: nothing is demanded */
+    bool has_tls;
     _Atomic int64_t warned_ms; /* monotonic: when the last warning was written; 0 for never */
     unsigned connection_limit; /* of one listener */
     unsigned per_address_limit;
     unsigned idle_timeout_s;
     size_t listener_count; /* how many have been started */
     struct listener listeners[];
+};
+
+struct http_request {
+    struct MHD_Connection *connection;
+};
+
+/* What is kept of each connection: its place, and the certificates that its session uses. */
+struct client {
+    struct connection *watched;
+    struct security *security;
 };
 
 struct header {
@@ -63,18 +79,83 @@ static const struct header headers[] = {
     {"Referrer-Policy", "no-referrer", true},
 };
 
-static enum MHD_Result add_headers(struct MHD_Response *made, const struct http_response *response)
-{
-    const char *type = response->content_type;
-    bool html = strncmp(type, HTML, strlen(HTML)) == 0;
-    enum MHD_Result added = MHD_add_response_header(made, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+struct joined {
+    const char *name;
+    struct strbuf value;
+    bool found;
+};
 
-    for (size_t i = 0; added == MHD_YES && i < COUNT_OF(headers); i++) {
-        if (html || !headers[i].html_only)
-            added = MHD_add_response_header(made, headers[i].name, headers[i].value);
+static enum MHD_Result join_value(void *context, UNUSED enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    struct joined *joined = context;
+    if (strcasecmp(name, joined->name) != 0)
+        return MHD_YES;
+    strbuf_puts(&joined->value, joined->found ? "," : "");
+    strbuf_puts(&joined->value, value ? value : "");
+    joined->found = true;
+    return MHD_YES;
+}
+
+char *http_request_header(const struct http_request *request, const char *name)
+{
+    struct joined joined = {.name = name};
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, join_value, &joined);
+    return joined.found ? strbuf_steal(&joined.value) : NULL;
+}
+
+char *http_request_argument(const struct http_request *request, const char *name)
+{
+    const char *value = NULL;
+    size_t size = 0;
+    if (MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, name,
+                                      strlen(name), &value, &size) != MHD_YES)
+        return NULL;
+    char *text = strndup(value ? value : "", size);
+    if (text)
+        MHD_http_unescape(text);
+    return text;
+}
+
+/* What belongs to a status. */
+static const struct {
+    unsigned status;
+    const char *name;
+    const char *value;
+} status_headers[] = {
+    {MHD_HTTP_METHOD_NOT_ALLOWED, MHD_HTTP_HEADER_ALLOW, METHODS_ALLOWED},
+    {MHD_HTTP_UNAUTHORIZED, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+     "Basic realm=\"exporter\", charset=\"UTF-8\""},
+};
+
+static bool add_header(struct MHD_Response *made, const char *name, const char *value)
+{
+    return MHD_add_response_header(made, name, value) == MHD_YES;
+}
+
+/* Ours, unless the operator says it differently. */
+static bool add_own_headers(struct MHD_Response *made, const struct http_response *response,
+                            const struct pair_list *configured)
+{
+    bool html = strncmp(response->content_type, HTML, strlen(HTML)) == 0;
+    bool added = add_header(made, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
+    for (size_t i = 0; added && i < COUNT_OF(headers); i++) {
+        if ((html || !headers[i].html_only) && !pair_list_get(configured, headers[i].name))
+            added = add_header(made, headers[i].name, headers[i].value);
     }
-    if (added == MHD_YES && response->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        added = MHD_add_response_header(made, MHD_HTTP_HEADER_ALLOW, METHODS_ALLOWED);
+    for (size_t i = 0; added && i < COUNT_OF(status_headers); i++) {
+        if (response->status == status_headers[i].status)
+            added = add_header(made, status_headers[i].name, status_headers[i].value);
+    }
+    return added;
+}
+
+static bool add_headers(struct MHD_Response *made, const struct http_response *response,
+                        const struct pair_list *configured)
+{
+    bool added = add_own_headers(made, response, configured);
+    for (size_t i = 0; added && i < configured->count; i++)
+        added = add_header(made, configured->items[i].name, configured->items[i].value);
     return added;
 }
 
@@ -94,13 +175,14 @@ static struct MHD_Response *take_body(struct strbuf *body)
 
 /* MHD_NO makes MHD close the connection: what is left when there is no memory for an answer. */
 static enum MHD_Result send_response(struct MHD_Connection *connection,
+                                     const struct pair_list *configured,
                                      struct http_response *response)
 {
     struct MHD_Response *made = take_body(&response->body);
     if (!made)
         return MHD_NO;
-    enum MHD_Result sent = add_headers(made, response);
-    if (sent == MHD_YES)
+    enum MHD_Result sent = MHD_NO;
+    if (add_headers(made, response, configured))
         sent = MHD_queue_response(connection, response->status, made);
     MHD_destroy_response(made);
     return sent;
@@ -129,24 +211,44 @@ static void say_not_found(const struct http_route *routes, struct http_response 
     strbuf_putc(&response->body, '\n');
 }
 
-static void fill(const struct http_server *server, const char *method, const char *path,
+struct asked {
+    const char *method;
+    const char *path;
+    struct http_request request;
+};
+
+static void fill(const struct http_server *server, const struct asked *asked,
                  struct http_response *response)
 {
-    const struct http_route *route = find_route(server->routes, path);
-    if (!method_is_allowed(method)) {
+    const struct http_route *route = find_route(server->routes, asked->path);
+    if (!method_is_allowed(asked->method)) {
         response->status = MHD_HTTP_METHOD_NOT_ALLOWED;
         strbuf_puts(&response->body, "only " METHODS_ALLOWED " are answered\n");
     } else if (!route) {
         say_not_found(server->routes, response);
     } else {
-        route->handler(route->context, response);
+        route->handler(route->context, &asked->request, response);
     }
 }
 
+/* A reference to what is demanded now. */
+static struct security *security_now(struct http_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    struct security *security = security_ref(server->security);
+    pthread_mutex_unlock(&server->lock);
+    return security;
+}
+
+static void give_back(struct security **security)
+{
+    security_unref(*security);
+}
+
 /*
- * MHD calls this once with the headers, then for each piece of a body, then to get the answer. A
- * body means nothing to us, but it is read to its end: closing early would reset the connection
- * and the client might never see the answer.
+ * MHD calls this once with the headers, then for each piece of a body, then to get the answer, and
+ * for the answer again when it had to wait. A body means nothing to us, but it is read to its end:
+ * closing early would reset the connection and the client might never see the answer.
  */
 /* NOLINTNEXTLINE(readability-function-size): the parameters are MHD's. */
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *path,
@@ -155,43 +257,81 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 {
     struct http_server *server = context;
     if (!*request || *body_size > 0) {
-        *request = server;
+        *request = *request ? *request : calloc(1, sizeof(struct http_visit));
         *body_size = 0;
-        return MHD_YES;
+        return *request ? MHD_YES : MHD_NO;
     }
 
+    struct security *security CLEANUP(give_back) = security_now(server);
     struct http_response response = {.status = MHD_HTTP_OK, .content_type = PLAIN_TEXT};
-    fill(server, method, path, &response);
+    enum http_pass pass = http_gate_ask(server->gate, security, connection, *request);
+    if (pass == HTTP_PASS_WAIT)
+        return MHD_YES;
+    if (pass == HTTP_PASS_OPEN)
+        fill(server, method, path, &response);
+    else
+        http_gate_refuse(pass, &response);
     if (response.body.failed) {
         strbuf_done(&response.body);
         response = (struct http_response){.status = MHD_HTTP_INTERNAL_SERVER_ERROR,
                                           .content_type = PLAIN_TEXT};
         strbuf_puts(&response.body, "out of memory\n");
     }
-    return send_response(connection, &response);
+    return send_response(connection, security_headers(security), &response);
 }
 
-static void connection_changes(void *context, struct MHD_Connection *connection, void **watched,
+static const union MHD_ConnectionInfo *info_of(struct MHD_Connection *connection,
+                                               enum MHD_ConnectionInfoType what)
+{
+    return MHD_get_connection_info(connection, what);
+}
+
+/* A session that cannot have its certificates is left with those of MHD, which are none. */
+static struct client *new_client(struct http_server *server, struct MHD_Connection *connection)
+{
+    struct client *client = calloc(1, sizeof *client);
+    const union MHD_ConnectionInfo *info = info_of(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (!client)
+        return NULL;
+    client->watched = info ? connections_add(server->connections, info->connect_fd) : NULL;
+    info = server->has_tls ? info_of(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION) : NULL;
+    client->security = info ? security_now(server) : NULL;
+    if (info && !tls_apply(security_tls(client->security), info->tls_session))
+        log_warn("cannot begin a TLS session", NULL);
+    return client;
+}
+
+static void client_leaves(struct http_server *server, struct client *client)
+{
+    if (!client)
+        return;
+    connections_remove(server->connections, client->watched);
+    security_unref(client->security);
+    free(client);
+}
+
+/* MHD ends the TLS session before it says that a connection is closed, and its descriptor after. */
+static void connection_changes(void *context, struct MHD_Connection *connection, void **client,
                                enum MHD_ConnectionNotificationCode change)
 {
-    struct http_server *server = context;
-    if (change == MHD_CONNECTION_NOTIFY_CLOSED) { /* MHD closes the descriptor after this call */
-        connections_remove(server->connections, *watched);
-        return;
-    }
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *watched = info ? connections_add(server->connections, info->connect_fd) : NULL;
+    if (change == MHD_CONNECTION_NOTIFY_CLOSED)
+        client_leaves(context, *client);
+    else
+        *client = new_client(context, connection);
 }
 
-static void request_ends(void *context, struct MHD_Connection *connection, UNUSED void **request,
+static void request_ends(void *context, struct MHD_Connection *connection, void **request,
                          UNUSED enum MHD_RequestTerminationCode how)
 {
     struct http_server *server = context;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    if (info)
-        connections_renew(server->connections, info->socket_context);
+    const union MHD_ConnectionInfo *info = info_of(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const struct client *client = info ? info->socket_context : NULL;
+    if (client)
+        connections_renew(server->connections, client->watched);
+    if (*request)
+        http_visit_done(*request);
+    free(*request);
+    *request = NULL;
 }
 
 /* Paths stay as they were sent: "/metrics%00" must not become "/metrics". */
@@ -234,6 +374,16 @@ static void take_log(void *context, const char *format, va_list values)
     free(text);
 }
 
+/* MHD's own certificate: there is none, each session is given that of the configuration. */
+/* NOLINTNEXTLINE(readability-function-size): the parameters are GnuTLS's. */
+static int no_certificate(UNUSED gnutls_session_t session, UNUSED const gnutls_datum_t *authorities,
+                          UNUSED int authority_count, UNUSED const gnutls_pk_algorithm_t *kinds,
+                          UNUSED int kind_count, UNUSED gnutls_pcert_st **certificate,
+                          UNUSED unsigned *length, UNUSED gnutls_privkey_t *key)
+{
+    return -1;
+}
+
 /*
  * MHD_USE_ITC: a thread whose share is full then leaves new connections to the other one instead of
  * closing them, and can be woken without harm to the listening socket. MHD owns the socket from
@@ -241,16 +391,20 @@ static void take_log(void *context, const char *format, va_list values)
  */
 static struct MHD_Daemon *start_daemon(struct http_server *server, int fd)
 {
+    unsigned flags =
+        MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME;
     return MHD_start_daemon(
-        MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG | MHD_USE_ITC, 0, NULL, NULL, answer,
-        server, MHD_OPTION_EXTERNAL_LOGGER, take_log, server, /* first, so that it hears all */
+        flags | (server->has_tls ? MHD_USE_TLS : 0), 0, NULL, NULL, answer, server,
+        MHD_OPTION_EXTERNAL_LOGGER, take_log, server, /* first, so that it hears all */
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)POOL_SIZE,
         MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK_SIZE, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, server->connection_limit,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->per_address_limit,
         MHD_OPTION_CONNECTION_TIMEOUT, server->idle_timeout_s, MHD_OPTION_NOTIFY_CONNECTION,
         connection_changes, server, MHD_OPTION_NOTIFY_COMPLETED, request_ends, server,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+        server->has_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, no_certificate,
+        MHD_OPTION_END);
 }
 
 static bool add_listener(struct http_server *server, const char *address, struct err *err)
@@ -316,7 +470,7 @@ static bool watch_connections(struct http_server *server, struct err *err)
 
 static bool start_all(struct http_server *server, const char *const *addresses, struct err *err)
 {
-    if (!watch_connections(server, err))
+    if (!watch_connections(server, err) || !http_gate_start(&server->gate, err))
         return false;
     for (; *addresses; addresses++) {
         if (!add_listener(server, *addresses, err))
@@ -342,6 +496,9 @@ bool http_start(const struct http_options *options, struct http_server **ret, st
     if (!server)
         return err_memory(err);
     server->routes = options->routes;
+    pthread_mutex_init(&server->lock, NULL);
+    server->security = security_ref(options->security);
+    server->has_tls = security_tls(options->security) != NULL;
     set_limits(server, options, count);
 
     sigset_t all;
@@ -363,12 +520,31 @@ unsigned http_port(const struct http_server *server, size_t index)
     return index < server->listener_count ? server->listeners[index].port : 0;
 }
 
+bool http_secure(struct http_server *server, struct security *security, struct err *err)
+{
+    if (server->has_tls != (security_tls(security) != NULL))
+        return err_set(err, ERR_CONFIG,
+                       "TLS is %s now: that cannot be changed while running, so restart",
+                       server->has_tls ? "not asked for any more, but on" : "asked for, but off");
+    pthread_mutex_lock(&server->lock);
+    struct security *old = server->security;
+    server->security = security_ref(security);
+    pthread_mutex_unlock(&server->lock);
+    security_unref(old);
+    return true;
+}
+
+/* The gate first: MHD must not be stopped while a connection is suspended. */
 void http_stop(struct http_server *server)
 {
     if (!server)
         return;
+    http_gate_stop(server->gate);
     for (size_t i = 0; i < server->listener_count; i++)
         MHD_stop_daemon(server->listeners[i].daemon);
+    http_gate_free(server->gate);
     connections_stop(server->connections);
+    security_unref(server->security);
+    pthread_mutex_destroy(&server->lock);
     free(server);
 }

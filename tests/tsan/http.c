@@ -18,7 +18,8 @@
 static atomic_uint handled;
 static atomic_uint answered;
 
-static void count_up(void *context, struct http_response *response)
+static void count_up(void *context, const struct http_request *request UNUSED,
+                     struct http_response *response)
 {
     atomic_uint *counter = context;
     strbuf_printf(&response->body, "%u\n", atomic_fetch_add(counter, 1));

@@ -26,41 +26,60 @@ static const char *const loopback[] = {"127.0.0.1:0", NULL};
 
 /* Handlers */
 
-static void say_hello(void *context, struct http_response *response)
+static void say_hello(void *context, UNUSED const struct http_request *request,
+                      struct http_response *response)
 {
     strbuf_puts(&response->body, context);
 }
 
-static void show_page(UNUSED void *context, struct http_response *response)
+static void show_page(UNUSED void *context, UNUSED const struct http_request *request,
+                      struct http_response *response)
 {
     response->content_type = "text/html; charset=utf-8";
     strbuf_puts(&response->body, "<!doctype html>");
 }
 
-static void refuse(UNUSED void *context, struct http_response *response)
+static void refuse(UNUSED void *context, UNUSED const struct http_request *request,
+                   struct http_response *response)
 {
     response->status = 503;
     strbuf_puts(&response->body, "not ready\n");
 }
 
-static void run_out_of_memory(UNUSED void *context, struct http_response *response)
+static void run_out_of_memory(UNUSED void *context, UNUSED const struct http_request *request,
+                              struct http_response *response)
 {
     strbuf_puts(&response->body, "half of it");
     response->body.failed = true;
 }
 
-static void say_much(UNUSED void *context, struct http_response *response)
+static void say_much(UNUSED void *context, UNUSED const struct http_request *request,
+                     struct http_response *response)
 {
     for (int i = 0; i < 8 * 1024 * 1024 / 16; i++)
         strbuf_puts(&response->body, "sixteen bytes..\n");
 }
 
+/* "NAME: VALUE" of the context's header and argument, as far as they were sent. */
+static void tell(void *context, const struct http_request *request, struct http_response *response)
+{
+    char *header = http_request_header(request, context);
+    char *argument = http_request_argument(request, context);
+    strbuf_printf(&response->body, "header [%s] argument [%s]\n", header ? header : "none",
+                  argument ? argument : "none");
+    free(header);
+    free(argument);
+}
+
 static char hello[] = "hello\n";
 static char nothing[] = "";
+static char tale[] = "Tale";
 
 static const struct http_route routes[] = {
-    {"/hello", say_hello, hello},         {"/page", show_page, NULL}, {"/refuse", refuse, NULL},
-    {"/memory", run_out_of_memory, NULL}, {"/much", say_much, NULL},  {NULL, NULL, NULL},
+    {"/hello", say_hello, hello}, {"/page", show_page, NULL},
+    {"/refuse", refuse, NULL},    {"/memory", run_out_of_memory, NULL},
+    {"/much", say_much, NULL},    {"/tell", tell, tale},
+    {NULL, NULL, NULL},
 };
 
 /* A server on a free port of 127.0.0.1, ended with the test. */
@@ -193,6 +212,44 @@ Test(http, get_brings_the_body_of_its_route)
     free(answer);
 }
 
+/* What a handler sees */
+
+static void expect_told(const char *request, const char *told)
+{
+    start((struct http_options){0});
+    char *answer = ask(request);
+    cr_expect_str_eq(body_of(answer), told, "%s", answer);
+    free(answer);
+}
+
+Test(http, a_handler_sees_neither_header_nor_argument_that_was_not_sent)
+{
+    expect_told(GET("/tell"), "header [none] argument [none]\n");
+}
+
+Test(http, a_handler_sees_a_header_whatever_its_case)
+{
+    expect_told("GET /tell HTTP/1.1\r\ntALE: once  upon\r\n" END,
+                "header [once  upon] argument [none]\n");
+}
+
+Test(http, a_handler_sees_the_lines_of_one_header_joined)
+{
+    expect_told("GET /tell HTTP/1.1\r\nTale: a;q=1\r\nOther: x\r\nTale: b, c\r\n" END,
+                "header [a;q=1,b, c] argument [none]\n");
+}
+
+Test(http, a_handler_sees_an_argument_without_its_escapes)
+{
+    expect_told(GET("/tell?other=1&Tale=a%2Fb+c%26%3d&Tale=second"),
+                "header [none] argument [a/b c&=]\n");
+}
+
+Test(http, a_handler_sees_an_argument_without_a_value_as_empty)
+{
+    expect_told(GET("/tell?Tale"), "header [none] argument []\n");
+}
+
 /* The headers without the line that tells the time, which may differ between two answers. */
 static char *headers_of(char *answer)
 {
@@ -323,7 +380,7 @@ Test(http, an_unknown_path_is_404_and_names_what_there_is)
     char *answer = ask(GET("/helloo"));
     cr_expect(starts(answer, "HTTP/1.1 404 "));
     cr_expect_str_eq(body_of(answer),
-                     "not found; what there is: /hello /page /refuse /memory /much\n");
+                     "not found; what there is: /hello /page /refuse /memory /much /tell\n");
     free(answer);
 }
 
