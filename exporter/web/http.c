@@ -1,5 +1,6 @@
 #include "exporter/web/http.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -263,12 +264,13 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     }
 
     struct security *security CLEANUP(give_back) = security_now(server);
+    const struct asked asked = {.method = method, .path = path, .request = {connection}};
     struct http_response response = {.status = MHD_HTTP_OK, .content_type = PLAIN_TEXT};
     enum http_pass pass = http_gate_ask(server->gate, security, connection, *request);
     if (pass == HTTP_PASS_WAIT)
         return MHD_YES;
     if (pass == HTTP_PASS_OPEN)
-        fill(server, method, path, &response);
+        fill(server, &asked, &response);
     else
         http_gate_refuse(pass, &response);
     if (response.body.failed) {
