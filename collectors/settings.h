@@ -19,6 +19,7 @@
 struct web_settings {
     struct text_list listen_addresses; /* default ":10854" */
     char *telemetry_path;              /* default "/metrics" */
+    char *config_file;                 /* exporter-toolkit's web configuration, or NULL */
 };
 
 struct postgres_settings {
@@ -92,6 +93,7 @@ struct settings {
     char *config_file;      /* the file that was read, or NULL */
     struct text_list files; /* local files and directories this came from, there or not yet:
                                when one changes, a reload may give something else */
+    char *state_directory;  /* what commands leave for the exporter */
     char *log_level;
     char *log_format;
     struct web_settings web;

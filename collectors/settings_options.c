@@ -23,7 +23,26 @@ static const struct option config_rows[] = {
 };
 static const struct option_table config_table = TABLE(settings, config_rows);
 
+static const struct option web_config_rows[] = {
+    {
+        .key = "file",
+        .type = OPTION_PATH,
+        .sources = OPTION_EVERYWHERE,
+        .offset = offsetof(struct web_settings, config_file),
+        .value = "FILE",
+        .help = "TLS, users and headers of the web server, in the format of exporter-toolkit "
+                "(docs/web-configuration.md). Without one it speaks plain HTTP with everybody.",
+    },
+};
+static const struct option_table web_config_table = TABLE(web_settings, web_config_rows);
+
 static const struct option web_rows[] = {
+    {
+        .key = "config",
+        .type = OPTION_SECTION,
+        .section = &web_config_table,
+        .help = "Who may ask, and over what.",
+    },
     {
         .key = "listen-address",
         .type = OPTION_TEXTS,
@@ -362,6 +381,15 @@ static const struct option settings_rows[] = {
         .count_offset = offsetof(struct settings, repository_count),
         .help = "What pgBackRest's configuration does not say of a repository: name, objectives, "
                 "credentials, or all of it. It holds for every stanza.",
+    },
+    {
+        .key = "state-directory",
+        .type = OPTION_PATH,
+        .sources = OPTION_EVERYWHERE,
+        .offset = offsetof(struct settings, state_directory),
+        .value = "DIRECTORY",
+        .fallback = "/var/lib/pgbackup_exporter",
+        .help = "Where commands leave what came of them, for the exporter to tell.",
     },
     {
         .key = "intervals",

@@ -18,9 +18,11 @@
 #include "exporter/commands/command.h"
 #include "exporter/commands/metrics_page.h"
 #include "exporter/commands/plan.h"
+#include "exporter/commands/serve_web.h"
 #include "exporter/commands/signals.h"
 #include "exporter/commands/watch.h"
 #include "exporter/web/http.h"
+#include "exporter/web/negotiate.h"
 #include "exporter/web/page.h"
 
 #define CHILDREN_AT_ONCE     2
@@ -36,6 +38,7 @@ struct service {
     struct proc_pool *pool;
     struct poller *poller;
     struct http_server *http;
+    struct serve_web web;
     pthread_mutex_t lock; /* guards own and notice: written by a reload, read by every page */
     struct own_state own;
     char *notice;            /* what the whole configuration lacks, or NULL */
@@ -59,13 +62,16 @@ static struct own_state own_state(struct service *service)
     return state;
 }
 
-static void serve_metrics(void *context, const struct http_request *request UNUSED,
+static void serve_metrics(void *context, const struct http_request *request,
                           struct http_response *response)
 {
     struct service *service = context;
     struct own_state own = own_state(service);
-    metrics_page(service->poller, &own, EXPOSITION_TEXT, &response->body);
-    response->content_type = exposition_content_type(EXPOSITION_TEXT);
+    char *accept = http_request_header(request, "Accept");
+    enum exposition_format format = negotiate_format(accept);
+    free(accept);
+    metrics_page(service->poller, &own, format, &response->body);
+    response->content_type = exposition_content_type(format);
     if (response->body.length > TRIM_ABOVE_BYTES)
         malloc_trim(0);
 }
@@ -156,7 +162,7 @@ static void remember(struct service *service, char *notice, struct watch *watch)
     free(service->notice);
     service->notice = notice;
     service->own.reloaded_at = clock_wall_seconds();
-    service->own.last_reload_worked = true;
+    service->own.last_reload_worked = service->web.error.code == ERR_NONE;
     pthread_mutex_unlock(&service->lock);
     watch_free(service->watch);
     service->watch = watch;
@@ -218,6 +224,15 @@ static void try_reload(struct service *service)
     log_info("configuration reloaded", NULL);
 }
 
+static void reload_web(struct service *service)
+{
+    serve_web_reload(&service->web, service->http);
+    pthread_mutex_lock(&service->lock);
+    service->own.last_reload_worked =
+        service->web.error.code == ERR_NONE && service->reload_error.code == ERR_NONE;
+    pthread_mutex_unlock(&service->lock);
+}
+
 /* A change of a file, or after a failure the time to see whether what was wrong was mended. */
 static bool reload_is_due(struct service *service)
 {
@@ -244,6 +259,7 @@ static bool listen_and_serve(struct service *service, const struct settings *set
     const struct http_options options = {
         .listen_addresses = (const char *const *)settings->web.listen_addresses.items,
         .routes = service->routes,
+        .security = service->web.security,
     };
     if (!http_start(&options, &service->http, err))
         return false;
@@ -289,6 +305,8 @@ static void wait_for_end(struct service *service, int signals)
             poller_reap(service->poller);
             if (reload_is_due(service))
                 try_reload(service);
+            if (serve_web_is_due(&service->web))
+                reload_web(service);
             continue;
         }
         struct signalfd_siginfo info;
@@ -297,6 +315,7 @@ static void wait_for_end(struct service *service, int signals)
         if (info.ssi_signo != SIGHUP)
             return;
         try_reload(service);
+        reload_web(service);
     }
 }
 
@@ -311,7 +330,8 @@ static bool start(struct service *service, struct settings *settings, struct err
         settings_free(settings);
         return err_memory(err);
     }
-    if (!listen_and_serve(service, settings, err)) {
+    if (!serve_web_open(&service->web, settings->web.config_file, err) ||
+        !listen_and_serve(service, settings, err)) {
         settings_free(settings);
         return false;
     }
@@ -328,6 +348,7 @@ static void release(struct service *service)
     poller_free(service->poller);
     proc_pool_free(service->pool);
     watch_free(service->watch);
+    serve_web_close(&service->web);
     free(service->notice);
     free(service->telemetry_path);
     pthread_mutex_destroy(&service->lock);

@@ -161,7 +161,7 @@ def test_the_reference_pages_do_not_lag_behind(program, bed, page):
     assert written == bed.place.run([program, f"--dump-docs={page}"]).stdout, "run make docs"
 
 
-@pytest.mark.parametrize("flag", ["--web.config.file=/x", "--no-such-flag", "--log.level=loud"])
+@pytest.mark.parametrize("flag", ["--web.no-such=/x", "--no-such-flag", "--log.level=loud"])
 def test_an_unknown_flag_is_refused(program, bed, flag):
     result = bed.place.run([program, flag], check=False, timeout=10)
     assert result.returncode == 2

@@ -48,8 +48,9 @@ PURE = {
 # A foreign library is known in one place.
 HOMES = {
     r"libpq-fe\.h|jansson\.h|curl/.*": "exporter/sources/",
-    r"microhttpd\.h|gnutls/.*|zlib\.h": "exporter/web/",
+    r"microhttpd\.h|gnutls/.*|zlib\.h|crypt\.h": "exporter/web/",
     r"libfyaml\.h": "exporter/config/",
+    r"systemd/.*": "exporter/commands/",
     r"ini\.h": "collectors/parse/",
 }
 

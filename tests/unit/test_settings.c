@@ -247,9 +247,9 @@ Test(settings, what_only_asks_for_a_text_reads_no_file)
 
 Test(settings, wrong_flags_are_told_together)
 {
-    cr_assert_not(LOAD("--web.config.file=x", "--log.level=loud", "--collector.nosuch",
+    cr_assert_not(LOAD("--web.nosuch=x", "--log.level=loud", "--collector.nosuch",
                        "--config.file=c.yml", "--web.telemetry-path"));
-    cr_expect_str_eq(err.text, "--web.config.file: unknown flag; --help lists all\n"
+    cr_expect_str_eq(err.text, "--web.nosuch: unknown flag; --help lists all\n"
                                "--collector.nosuch: unknown flag; --help lists all\n"
                                "--web.telemetry-path: needs a value\n"
                                "--log.level: \"loud\" is not one of error, warn, info, debug\n"
@@ -382,6 +382,7 @@ Test(settings, help_names_each_flag_but_the_hidden_one)
     static const char *const flags[] = {"--config.file=FILE",
                                         "--web.listen-address=ADDRESS",
                                         "--web.telemetry-path=PATH",
+                                        "--web.config.file=FILE",
                                         "--[no-]collector.archiver",
                                         "--log.level=LEVEL",
                                         "--log.format=FORMAT",
