@@ -7,9 +7,9 @@ from process import BedError, Process, wait_until
 from web import answers_ok, get
 
 # Short, so that a test sees a change at once; a production interval is 15 s to 5 min.
-FAST = {"archiver": "1s", "archive_config": "1s", "backups": "1s", "mount": "1s", "s3": "1s", "wal": "1s"}
+FAST = {"archiver": "1s", "archive_config": "1s", "backups": "1s", "mount": "1s", "s3": "1s", "wal": "1s", "drill": "1s"}
 # So that a person at the demo does not wait, and still sees what polling means.
-DEMO = {"archiver": "5s", "archive_config": "15s", "backups": "15s", "mount": "5s", "s3": "15s", "wal": "15s"}
+DEMO = {"archiver": "5s", "archive_config": "15s", "backups": "15s", "mount": "5s", "s3": "15s", "wal": "15s", "drill": "15s"}
 
 CONFIGURATION = """\
 postgres:
@@ -35,6 +35,8 @@ repositories:
     continuous-wal: false
     objectives: {{full: 27h, incr: 2h, drill: 9d}}
 
+state-directory: {state}
+
 intervals: {{{intervals}}}
 """
 
@@ -50,6 +52,7 @@ def configuration(bed, intervals):
         options="\n".join(f'      {name}: "{value}"' for name, value in options),
         credentials=bed.credentials_file,
         secrets=", ".join(f"{option}: {name}" for option, name in secrets),
+        state=bed.place.path("data", "state"),
         intervals=", ".join(f"{name}: {value}" for name, value in intervals.items()),
     )
 
