@@ -63,7 +63,7 @@ static const char **build_argv(const struct pgbackrest_call *call, const char *s
     memcpy(argv + 1, call->arguments, count * sizeof *argv);
     argv[count + 1] = "--no-config";
     argv[count + 2] = stanza;
-    argv[count + 3] = repo;
+    argv[count + 3] = call->takes_no_repo ? NULL : repo;
     return argv;
 }
 

@@ -1,8 +1,8 @@
 /*
- * pgbackrest - one pgbackrest command that only reads, on one stanza of one repository.
+ * pgbackrest - one short pgbackrest command on one stanza of one repository.
  *
- * argv holds the command, --no-config, --stanza and --repo; everything else travels in the
- * environment that collectors/repository.h makes.
+ * argv holds the command, --no-config, --stanza and, where it is known, --repo; everything else
+ * travels in the environment that collectors/repository.h makes.
  */
 #ifndef COLLECTORS_PGBACKREST_H
 #define COLLECTORS_PGBACKREST_H
@@ -25,10 +25,11 @@ struct pgbackrest_call {
     const struct repository_env *env;
     const char *const *arguments; /* the command and its own options, NULL-ended */
     const char *key;              /* what a child may get stuck on: see proc.h */
+    bool takes_no_repo; /* as archive-push: it works on every repository that the environment has */
 };
 
 /*
- * Prepare an environment for a command that only reads and has time_ms: no log file, errors on
+ * Prepare an environment for a command whose end we wait for, for time_ms: no log file, errors on
  * stderr, and an io-timeout that lets pgbackrest itself say what it waited for before it is
  * killed, unless the configuration sets one. ERR_MEMORY.
  */

@@ -38,6 +38,12 @@ bool repository_option_is_secret(const char *option)
     return false;
 }
 
+bool repository_has_continuous_wal(const struct stanza_repository *repository)
+{
+    enum tristate said = repository->settings ? repository->settings->continuous_wal : UNSET;
+    return said == UNSET ? repository->in_pgbackrest_conf : said == YES;
+}
+
 void repository_variable_name(struct strbuf *out, const char *option)
 {
     strbuf_puts(out, "PGBACKREST_");

@@ -88,6 +88,10 @@ void repository_add_stanza(const struct stanza *stanza, struct strbuf *out);
 /* Append the variable of an option: "repo2-s3-key" is PGBACKREST_REPO2_S3_KEY. */
 void repository_variable_name(struct strbuf *out, const char *option);
 
+/* Whether archive_command pushes every segment there: as configured, else when pgbackrest.conf, by
+ * which it runs, names the repository. */
+bool repository_has_continuous_wal(const struct stanza_repository *repository);
+
 /* Whether the value of an option ("s3-key-secret", "cipher-pass") must never be shown. */
 bool repository_option_is_secret(const char *option);
 

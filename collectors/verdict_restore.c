@@ -11,6 +11,7 @@
 
 #include "collectors/archiver.h"
 #include "collectors/backups.h"
+#include "collectors/repository.h"
 #include "collectors/repository_target.h"
 #include "collectors/verdict_restore_report.h"
 #include "collectors/wal.h"
@@ -186,12 +187,6 @@ static const struct archiver_observation *archiver_of(const struct view *view)
     return view->archiver ? view->archiver->observation : NULL;
 }
 
-static bool is_continuous(const struct stanza_repository *repository)
-{
-    enum tristate said = repository->settings ? repository->settings->continuous_wal : UNSET;
-    return said == UNSET ? repository->in_pgbackrest_conf : said == YES;
-}
-
 /* The timeline of the newest backup: what is known where PostgreSQL cannot be asked. */
 static uint32_t newest_timeline(const struct info_stanza *stanza, int64_t repo_key,
                                 uint64_t segment_size)
@@ -342,7 +337,7 @@ static bool judge(const struct view *view, struct memory *memory, struct run *ru
         .production = &production,
         .folders = view->wal->folders,
         .folder_count = view->wal->folder_count,
-        .continuous = is_continuous(view->repository),
+        .continuous = repository_has_continuous_wal(view->repository),
         .keeps_all_wal = !pair_list_get(&view->repository->options, "retention-archive"),
     };
     size_t foreign = count_foreign(view, &production);

@@ -80,6 +80,17 @@ Test(pgbackrest, the_command_comes_first_and_no_option_but_its_own_is_on_argv)
     place_done(&place);
 }
 
+Test(pgbackrest, a_command_that_knows_no_repo_gets_none)
+{
+    struct place place;
+    place_init(&place, "echo \"$@\"");
+    place.call.takes_no_repo = true;
+    cr_assert(run_for(&place, 10000, -1), "%s", place.err.text);
+    cr_expect_str_eq(strbuf_text(&place.result.output),
+                     "repo-ls --output=json --no-config --stanza=main\n");
+    place_done(&place);
+}
+
 Test(pgbackrest, a_reading_command_is_quiet_and_gives_a_dead_server_up_in_time)
 {
     static const struct {

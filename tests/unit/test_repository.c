@@ -426,3 +426,19 @@ Test(repository, an_option_is_found_by_its_whole_name)
     cr_expect_str_eq(repository_env_get(&env, "repo2-s3-key-secret"), "b");
     repository_env_done(&env);
 }
+
+Test(repository, wal_is_continuous_as_configured_else_where_pgbackrest_conf_names_the_repository)
+{
+    static const struct {
+        enum tristate said;
+        bool in_conf, expected;
+    } cases[] = {{UNSET, true, true}, {UNSET, false, false}, {NO, true, false}, {YES, false, true}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct repository_settings settings = {.continuous_wal = cases[i].said};
+        struct stanza_repository repository = {.settings = &settings,
+                                               .in_pgbackrest_conf = cases[i].in_conf};
+        cr_expect_eq(repository_has_continuous_wal(&repository), cases[i].expected, "%zu", i);
+    }
+    cr_expect(repository_has_continuous_wal(
+        &(const struct stanza_repository){.in_pgbackrest_conf = true}));
+}
