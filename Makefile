@@ -15,7 +15,7 @@ V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 SAY = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n')
 
-LIBRARIES := libmicrohttpd gnutls libxcrypt libpq jansson libcurl libfyaml
+LIBRARIES := libmicrohttpd gnutls libxcrypt zlib libsystemd libpq jansson libcurl libfyaml
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wcast-qual \
 	-Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla
 HARDENING := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE

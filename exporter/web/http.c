@@ -13,9 +13,11 @@
 
 #include "exporter/base/clock.h"
 #include "exporter/base/log.h"
+#include "exporter/web/compress.h"
 #include "exporter/web/connections.h"
 #include "exporter/web/http_gate.h"
 #include "exporter/web/listen.h"
+#include "exporter/web/negotiate.h"
 
 #define POOL_SIZE           2
 #define THREAD_STACK_SIZE   ((size_t)256 * 1024)
@@ -73,6 +75,7 @@ struct header {
 static const struct header headers[] = {
     {"X-Content-Type-Options", "nosniff", false},
     {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store", false},
+    {MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding", false},
     {"Content-Security-Policy",
      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; "
      "form-action 'none'",
@@ -174,16 +177,30 @@ static struct MHD_Response *take_body(struct strbuf *body)
     return made;
 }
 
+/* HEAD too: it tells the length of what GET would bring. */
+static bool compress(struct MHD_Connection *connection, struct strbuf *body)
+{
+    const struct http_request request = {connection};
+    if (body->length < COMPRESS_LEAST_BYTES)
+        return false;
+    char *accepted = http_request_header(&request, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    bool compressed = negotiate_gzip(accepted) && compress_gzip(body);
+    free(accepted);
+    return compressed;
+}
+
 /* MHD_NO makes MHD close the connection: what is left when there is no memory for an answer. */
 static enum MHD_Result send_response(struct MHD_Connection *connection,
                                      const struct pair_list *configured,
                                      struct http_response *response)
 {
+    bool compressed = compress(connection, &response->body);
     struct MHD_Response *made = take_body(&response->body);
     if (!made)
         return MHD_NO;
     enum MHD_Result sent = MHD_NO;
-    if (add_headers(made, response, configured))
+    if (add_headers(made, response, configured) &&
+        (!compressed || add_header(made, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip")))
         sent = MHD_queue_response(connection, response->status, made);
     MHD_destroy_response(made);
     return sent;

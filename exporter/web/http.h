@@ -34,7 +34,8 @@ char *http_request_argument(const struct http_request *request, const char *name
 struct http_response {
     unsigned status;
     const char *content_type; /* static */
-    struct strbuf body;       /* handed over to the server; a failed one is answered with 500 */
+    struct strbuf body;       /* handed over to the server, which compresses it where that is
+                                 wanted; a failed one is answered with 500 */
 };
 
 /* Called in one of the server's threads; must not block. context is that of the route. */

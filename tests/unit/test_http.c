@@ -250,6 +250,45 @@ Test(http, a_handler_sees_an_argument_without_a_value_as_empty)
     expect_told(GET("/tell?Tale"), "header [none] argument []\n");
 }
 
+/* Encodings */
+
+#define ASK_GZIP "Accept-Encoding: gzip\r\n"
+
+Test(http, a_page_is_compressed_for_who_accepts_gzip)
+{
+    start((struct http_options){0});
+    char *answer = ask("GET /much HTTP/1.1\r\n" ASK_GZIP END);
+    cr_expect(has(answer, "\r\nContent-Encoding: gzip\r\n"), "%.300s", answer);
+    cr_expect(starts(body_of(answer), "\x1f\x8b"));
+    free(answer);
+}
+
+Test(http, a_page_is_sent_as_it_is_to_who_refuses_gzip)
+{
+    start((struct http_options){0});
+    char *answer = ask("GET /much HTTP/1.1\r\nAccept-Encoding: gzip;q=0\r\n" END);
+    cr_expect_not(has(answer, "Content-Encoding"), "%.300s", answer);
+    cr_expect(starts(body_of(answer), "sixteen bytes..\n"));
+    free(answer);
+}
+
+Test(http, what_fits_into_one_packet_is_not_compressed)
+{
+    start((struct http_options){0});
+    char *answer = ask("GET /hello HTTP/1.1\r\n" ASK_GZIP END);
+    cr_expect_not(has(answer, "Content-Encoding"), "%s", answer);
+    cr_expect_str_eq(body_of(answer), "hello\n");
+    free(answer);
+}
+
+Test(http, caches_learn_that_answers_differ_by_what_is_accepted)
+{
+    start((struct http_options){0});
+    char *answer = ask(GET("/hello"));
+    cr_expect(has(answer, "\r\nVary: Accept, Accept-Encoding\r\n"), "%s", answer);
+    free(answer);
+}
+
 /* The headers without the line that tells the time, which may differ between two answers. */
 static char *headers_of(char *answer)
 {
@@ -281,6 +320,21 @@ Test(http, head_has_the_headers_of_get_and_no_body)
     free(head_headers);
     free(got);
     free(head);
+}
+
+Test(http, head_brings_the_headers_of_a_compressed_get)
+{
+    start((struct http_options){0});
+    char *got = ask("GET /much HTTP/1.1\r\n" ASK_GZIP END);
+    char *head = ask("HEAD /much HTTP/1.1\r\n" ASK_GZIP END);
+    char *got_headers = headers_of(got);
+    char *head_headers = headers_of(head);
+    cr_expect(has(head_headers, "Content-Encoding: gzip"));
+    cr_expect_str_eq(head_headers, got_headers);
+    free(head_headers);
+    free(got_headers);
+    free(head);
+    free(got);
 }
 
 Test(http, a_handler_chooses_the_status)
