@@ -316,7 +316,8 @@ static const struct {
     {CONFIG "timeouts: {archiver: 8d}\n",
      "c.yml:2:22: timeouts.archiver: \"8d\" is not a duration from 1s to 7d"},
     {CONFIG "config: {file: /x}\n",
-     "c.yml:2:1: config: unknown key; known here: postgres, pgbackrest, repositories, intervals, "
+     "c.yml:2:1: config: unknown key; known here: postgres, pgbackrest, repositories, "
+     "state-directory, intervals, "
      "timeouts, collector, web, log"},
 };
 
