@@ -11,8 +11,9 @@
 
 #include "exporter/base/clock.h"
 
-#define LOOK_EVERY_MS 1000
-#define STACK_SIZE    ((size_t)256 * 1024)
+#define LEAST_BETWEEN_LOOKS_MS 200 /* so that a crowd of slow clients is not ended one by one */
+#define FOREVER_MS             (-1)
+#define STACK_SIZE             ((size_t)256 * 1024)
 
 struct connection {
     LIST_ENTRY(connection) link;
@@ -24,36 +25,66 @@ LIST_HEAD(connection_list, connection);
 
 struct connections {
     struct connection_limits limits;
-    int stop_fd; /* an eventfd */
+    int wake_fd; /* an eventfd: look again, the times have changed */
     pthread_t thread;
-    pthread_mutex_t lock; /* guards all, count and the connections in the list */
+    pthread_mutex_t lock; /* guards the rest, and the connections in the list */
     struct connection_list all;
     size_t count;
+    bool sleeps; /* until it is woken: there was nobody to watch */
+    bool stops;
 };
 
-/* shutdown() under the lock: outside it the number could already belong to another socket. */
-static void end_the_slow(struct connections *connections, int64_t now_ms)
+static int64_t limit_ms(const struct connections *connections)
 {
     const struct connection_limits *limits = &connections->limits;
-    struct connection *connection;
+    return connections->count >= limits->crowded ? limits->crowded_exchange_ms
+                                                 : limits->exchange_ms;
+}
 
-    pthread_mutex_lock(&connections->lock);
-    bool crowded = connections->count >= limits->crowded;
-    int64_t limit_ms = crowded ? limits->crowded_exchange_ms : limits->exchange_ms;
+/*
+ * End those beyond the limit; returns how long nobody else can be, FOREVER_MS without any. With
+ * the lock held: outside it the number could already belong to another socket.
+ */
+static int64_t end_the_slow(struct connections *connections, int64_t now_ms)
+{
+    int64_t most_ms = limit_ms(connections);
+    int64_t next_ms = FOREVER_MS;
+    struct connection *connection;
     LIST_FOREACH(connection, &connections->all, link)
     {
-        if (now_ms - connection->since_ms >= limit_ms)
+        int64_t left_ms = connection->since_ms + most_ms - now_ms;
+        if (left_ms <= 0)
             shutdown(connection->fd, SHUT_RDWR);
+        if (left_ms < LEAST_BETWEEN_LOOKS_MS)
+            left_ms = LEAST_BETWEEN_LOOKS_MS;
+        if (next_ms == FOREVER_MS || left_ms < next_ms)
+            next_ms = left_ms;
     }
+    return next_ms;
+}
+
+/* Look once. False: the end. Otherwise *ret_wait_ms is when to look again. */
+static bool look(struct connections *connections, int64_t *ret_wait_ms)
+{
+    pthread_mutex_lock(&connections->lock);
+    int64_t wait_ms = end_the_slow(connections, clock_monotonic_ms());
+    bool goes_on = !connections->stops;
+    connections->sleeps = wait_ms == FOREVER_MS;
     pthread_mutex_unlock(&connections->lock);
+    *ret_wait_ms = wait_ms;
+    return goes_on;
 }
 
 static void *watch(void *context)
 {
     struct connections *connections = context;
-    struct pollfd stop = {.fd = connections->stop_fd, .events = POLLIN};
-    while (poll(&stop, 1, LOOK_EVERY_MS) <= 0)
-        end_the_slow(connections, clock_monotonic_ms());
+    struct pollfd wake = {.fd = connections->wake_fd, .events = POLLIN};
+    int64_t wait_ms;
+    while (look(connections, &wait_ms)) {
+        eventfd_t ignored;
+        if (poll(&wake, 1, (int)wait_ms) > 0)
+            eventfd_read(connections->wake_fd, &ignored);
+    }
     return NULL;
 }
 
@@ -72,8 +103,8 @@ static int start_thread(struct connections *connections)
 static void release(struct connections *connections)
 {
     pthread_mutex_destroy(&connections->lock);
-    if (connections->stop_fd >= 0)
-        close(connections->stop_fd);
+    if (connections->wake_fd >= 0)
+        close(connections->wake_fd);
     free(connections);
 }
 
@@ -85,8 +116,8 @@ bool connections_start(const struct connection_limits *limits, struct connection
         return err_memory(err);
     connections->limits = *limits;
     pthread_mutex_init(&connections->lock, NULL);
-    connections->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int error = connections->stop_fd < 0 ? errno : start_thread(connections);
+    connections->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int error = connections->wake_fd < 0 ? errno : start_thread(connections);
     if (error) {
         release(connections);
         return err_system(err, error, "cannot watch web connections");
@@ -99,7 +130,10 @@ void connections_stop(struct connections *connections)
 {
     if (!connections)
         return;
-    eventfd_write(connections->stop_fd, 1);
+    pthread_mutex_lock(&connections->lock);
+    connections->stops = true;
+    pthread_mutex_unlock(&connections->lock);
+    eventfd_write(connections->wake_fd, 1);
     pthread_join(connections->thread, NULL);
     release(connections);
 }
@@ -114,7 +148,11 @@ struct connection *connections_add(struct connections *connections, int fd)
     pthread_mutex_lock(&connections->lock);
     LIST_INSERT_HEAD(&connections->all, connection, link);
     connections->count++;
+    bool wake = connections->sleeps || connections->count == connections->limits.crowded;
+    connections->sleeps = false;
     pthread_mutex_unlock(&connections->lock);
+    if (wake)
+        eventfd_write(connections->wake_fd, 1);
     return connection;
 }
 

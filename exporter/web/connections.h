@@ -24,7 +24,8 @@ struct connection_limits {
     size_t crowded;              /* from this many connections on */
 };
 
-/* Start watching, in a thread of its own that looks once a second. ERR_SYSTEM, ERR_MEMORY. */
+/* Start watching, in a thread of its own that sleeps while nobody can be too slow yet. ERR_SYSTEM,
+ * ERR_MEMORY. */
 bool connections_start(const struct connection_limits *limits, struct connections **ret,
                        struct err *err) MUST_USE;
 

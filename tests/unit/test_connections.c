@@ -1,10 +1,15 @@
 #include "exporter/web/connections.h"
 
+#include <dirent.h>
 #include <poll.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
+
+#include "exporter/base/strbuf.h"
 
 #define NEVER_MS 3600000
 
@@ -109,6 +114,56 @@ Test(connections, those_that_leave_end_the_crowd)
     done(connections, &second);
     cr_expect_not(ended(&first, 1500));
     done(connections, &first);
+    connections_stop(connections);
+}
+
+/* How often the other threads of this process have been woken. */
+static long wake_ups(void)
+{
+    long sum = 0;
+    char line[256];
+    DIR *folder = opendir("/proc/self/task");
+    cr_assert_not_null(folder);
+    for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
+        struct strbuf path = {0};
+        strbuf_printf(&path, "/proc/self/task/%s/status", entry->d_name);
+        FILE *status = strtol(entry->d_name, NULL, 10) == getpid() || *entry->d_name == '.'
+                           ? NULL
+                           : fopen(strbuf_text(&path), "re");
+        while (status && fgets(line, sizeof line, status)) {
+            if (strncmp(line, "voluntary_ctxt_switches:", 24) == 0)
+                sum += strtol(line + 24, NULL, 10);
+        }
+        if (status)
+            fclose(status);
+        strbuf_done(&path);
+    }
+    closedir(folder);
+    return sum;
+}
+
+Test(connections, sleeps_while_nobody_can_be_too_slow_yet)
+{
+    struct connections *connections = start(NEVER_MS, NEVER_MS, 100);
+    struct pair pair = watch_new(connections);
+    poll(NULL, 0, 300); /* it has begun to sleep */
+    long before = wake_ups();
+    poll(NULL, 0, 2500);
+    cr_expect_leq(wake_ups() - before, 1);
+    done(connections, &pair);
+    connections_stop(connections);
+}
+
+Test(connections, one_who_comes_after_a_sleep_is_watched_too)
+{
+    struct connections *connections = start(1, NEVER_MS, 100);
+    struct pair first = watch_new(connections);
+    cr_expect(ended(&first, 3000));
+    done(connections, &first);
+    poll(NULL, 0, 500); /* with nobody there it sleeps until it is woken */
+    struct pair second = watch_new(connections);
+    cr_expect(ended(&second, 3000));
+    done(connections, &second);
     connections_stop(connections);
 }
 
