@@ -51,6 +51,7 @@ struct worker {
     uint64_t runs, failures;
     bool settled;             /* needs no further run to be believed */
     int64_t running_since_ms; /* 0: not running */
+    int64_t shows_by_ms;      /* when its thread should be heard of next, at the latest */
     double last_success_at;
     bool ended;          /* its thread is about to return, or was never started */
     bool has_thread;     /* to be joined */
@@ -212,6 +213,15 @@ static void set_running(struct worker *worker, int64_t since_ms)
 {
     pthread_mutex_lock(&worker->poller->lock);
     worker->running_since_ms = since_ms;
+    if (since_ms)
+        worker->shows_by_ms = since_ms + (int64_t)(1000 * timeout_s(worker));
+    pthread_mutex_unlock(&worker->poller->lock);
+}
+
+static void set_next(struct worker *worker, int64_t next_ms)
+{
+    pthread_mutex_lock(&worker->poller->lock);
+    worker->shows_by_ms = next_ms;
     pthread_mutex_unlock(&worker->poller->lock);
 }
 
@@ -433,6 +443,7 @@ static void *worker_main(void *argument)
         int64_t started_ms = clock_monotonic_ms();
         run_once(worker);
         next_ms = started_ms + until_next_ms(worker);
+        set_next(worker, next_ms);
     }
     end(worker);
     return NULL;
@@ -505,6 +516,7 @@ static struct worker *worker_new(struct poller *poller, const struct collector *
         .holder = holder,
         .stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .wake_fd = collector->combines ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1,
+        .shows_by_ms = clock_monotonic_ms() + FIRST_RUN_SPREAD_MS,
         .random = (unsigned)clock_monotonic_ms() ^ (unsigned)(uintptr_t)worker,
         .ended = true, /* until it has a thread */
     };
@@ -798,6 +810,20 @@ void poller_status_free(struct poller_status *list, size_t count)
         snapshot_unref(list[i].snapshot);
     }
     free(list);
+}
+
+int64_t poller_overdue_ms(struct poller *poller)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t worst_ms = 0;
+    pthread_mutex_lock(&poller->lock);
+    for (size_t i = 0; i < poller->count; i++) {
+        const struct worker *worker = poller->workers[i];
+        if (!worker->ended && now_ms - worker->shows_by_ms > worst_ms)
+            worst_ms = now_ms - worker->shows_by_ms;
+    }
+    pthread_mutex_unlock(&poller->lock);
+    return worst_ms;
 }
 
 void poller_hurry(struct poller *poller)

@@ -77,6 +77,13 @@ void poller_free(struct poller *poller);
 struct poller_status *poller_status(struct poller *poller, size_t *ret_count) MUST_USE;
 void poller_status_free(struct poller_status *list, size_t count);
 
+/*
+ * For how long the slowest of its threads has not been heard of beyond its time: the deadline of
+ * a look, or the start of the next one. 0 when none is late. It grows for as long as a thread
+ * hangs; a target that does not answer is given up at the deadline and makes nobody late.
+ */
+int64_t poller_overdue_ms(struct poller *poller);
+
 /* Whether there are targets to run and each has finished its first run: what /-/ready says. A
  * configuration without any target is ready too, once it was applied. */
 bool poller_ready(struct poller *poller);

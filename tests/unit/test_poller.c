@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -327,6 +328,70 @@ Test(poller, stops_at_once_in_the_middle_of_a_hanging_collection)
     int64_t started_ms = clock_monotonic_ms();
     stop();
     cr_expect_lt(clock_monotonic_ms() - started_ms, 2000);
+}
+
+/* Whether threads are late */
+
+static atomic_bool may_return;
+
+static bool ignore_the_deadline(void *state UNUSED, struct run *run UNUSED, struct err *err UNUSED)
+{
+    while (!may_return)
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    return true;
+}
+
+static void wait_until_overdue_is(bool overdue)
+{
+    int64_t until_ms = clock_monotonic_ms() + 10000;
+    while ((poller_overdue_ms(poller) > 500) != overdue) {
+        cr_assert_lt(clock_monotonic_ms(), until_ms);
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    }
+}
+
+Test(poller, a_thread_that_ignores_its_deadline_is_overdue_until_it_returns)
+{
+    static struct collector deaf;
+    deaf = fake_collector;
+    deaf.collect = ignore_the_deadline;
+    apply(&deaf, fake_targets("main", ""));
+    wait_until_overdue_is(true);
+    may_return = true;
+    wait_until_overdue_is(false);
+    stop();
+}
+
+Test(poller, a_look_within_its_deadline_is_not_overdue)
+{
+    static struct collector slow;
+    slow = fake_collector;
+    slow.timeout_s = 3600;
+    fake_control.behaviour = FAKE_HANGS;
+    apply(&slow, fake_targets("main", ""));
+    while (fake_control.collected == 0)
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    nanosleep(&(struct timespec){.tv_sec = 1}, NULL); /* its start is long over */
+    cr_expect_eq(poller_overdue_ms(poller), 0);
+    stop();
+}
+
+Test(poller, a_thread_that_waits_for_its_next_look_is_not_overdue)
+{
+    static struct collector rare;
+    rare = fake_collector;
+    rare.interval_s = 3600;
+    apply(&rare, fake_targets("main", ""));
+    wait_for("fake_up");
+    nanosleep(&(struct timespec){.tv_sec = 1}, NULL); /* its deadline of 0.1 s is long over */
+    cr_expect_eq(poller_overdue_ms(poller), 0);
+    stop();
+}
+
+Test(poller, who_watches_nothing_is_not_overdue)
+{
+    cr_expect_eq(poller_overdue_ms(poller), 0);
+    stop();
 }
 
 static struct snapshot *dead_end(void)
