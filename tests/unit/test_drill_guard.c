@@ -1,0 +1,107 @@
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "exporter/commands/drill_guard.h"
+
+static char folder[] = "/tmp";
+static struct drill_scratch scratch = {.path = folder};
+static struct drill_guard guard;
+
+static void set_up(void)
+{
+    guard = (struct drill_guard){.bound = bound_after(60000, -1), .scratch = &scratch};
+}
+
+TestSuite(drill_guard, .init = set_up, .timeout = 60);
+
+static void expect_refusal(enum err_code code, const char *text)
+{
+    struct err err = {0};
+    cr_expect_not(drill_guard_allows(&guard, &err));
+    cr_expect_eq(err.code, code, "%s", err.text);
+    cr_expect(strstr(err.text, text), "%s", err.text);
+}
+
+Test(drill_guard, allows_what_is_in_nobodys_way)
+{
+    struct err err = {0};
+    cr_expect(drill_guard_allows(&guard, &err), "%s", err.text);
+}
+
+Test(drill_guard, refuses_when_the_time_is_over)
+{
+    guard.bound = bound_after(0, -1);
+    expect_refusal(ERR_TIMEOUT, "--timeout");
+}
+
+Test(drill_guard, refuses_when_told_to_stop)
+{
+    guard.bound.stop_fd = eventfd(1, EFD_CLOEXEC);
+    expect_refusal(ERR_STOPPED, "stop");
+}
+
+Test(drill_guard, refuses_when_the_disk_fills)
+{
+    guard.keep_free = UINT64_MAX;
+    expect_refusal(ERR_TOO_BIG, "/tmp is nearly full");
+}
+
+Test(drill_guard, refuses_while_a_real_restore_holds_its_lock)
+{
+    struct err err = {0};
+    char file[] = "/tmp/test_drill_guard_XXXXXX";
+    int fd = mkstemp(file);
+    guard.restore_lock = file;
+    cr_expect(drill_guard_allows(&guard, &err), "a file alone is no lock: %s", err.text);
+    cr_assert(flock(fd, LOCK_EX) == 0);
+    expect_refusal(ERR_STUCK, file);
+    close(fd);
+    cr_expect(drill_guard_allows(&guard, &err), "%s", err.text);
+    unlink(file);
+}
+
+Test(drill_guard, knows_the_line_of_a_lock)
+{
+    uint64_t device = makedev(8, 0x1f);
+    cr_expect(drill_guard_is_lock("1: FLOCK  ADVISORY  WRITE 11 08:1f:99 0 EOF\n", device, 99));
+    cr_expect_not(drill_guard_is_lock("1: FLOCK  ADVISORY  WRITE 11 08:1f:98 0 EOF\n", device, 99));
+    cr_expect_not(drill_guard_is_lock("1: FLOCK  ADVISORY  WRITE 11 09:1f:99 0 EOF\n", device, 99));
+    cr_expect_not(drill_guard_is_lock("nonsense", device, 99));
+}
+
+static void start(const char *script, struct companion *child)
+{
+    struct err err = {0};
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    const char *const envp[] = {NULL};
+    cr_assert(companion_start(
+        &(struct companion_spec){.argv = argv, .envp = envp, .log = "/dev/null"}, child, &err));
+}
+
+Test(drill_guard, waits_for_a_child)
+{
+    struct err err = {0};
+    struct companion child = {0};
+    start("exit 0", &child);
+    cr_expect(drill_guard_wait(&guard, &child, &err));
+    cr_expect(companion_succeeded(&child));
+}
+
+Test(drill_guard, a_wait_ends_when_it_refuses)
+{
+    struct err err = {0};
+    struct companion child = {0};
+    guard.bound = bound_after(100, -1);
+    start("exec sleep 60", &child);
+    cr_expect_not(drill_guard_wait(&guard, &child, &err));
+    cr_expect_eq(err.code, ERR_TIMEOUT);
+    companion_end(&child, SIGKILL, 0);
+}
