@@ -120,7 +120,7 @@ static bool fits(const char *password, const char *hash)
     struct crypt_data *data = calloc(1, sizeof *data); /* 32 kB: too much for a small stack */
     if (!data)
         return false;
-    const char *made = crypt_r(password, hash, data);
+    const char *made = crypt_rn(password, hash, data, sizeof *data); /* NULL when it fails */
     bool same = made && strlen(made) == HASH_LENGTH && gnutls_memcmp(made, hash, HASH_LENGTH) == 0;
     explicit_bzero(data, sizeof *data);
     free(data);

@@ -75,7 +75,7 @@ class Hosts:
     def __init__(self, bed):
         self.repository = Host(bed, "repository-host")
         self.postgres = Host(bed, "postgres-host")
-        bed.s3.sign("hosts", days=30)
+        bed.s3.signer.sign("hosts")
         own = bed.pgbackrest.configuration.read_text()
         cluster = section(STANZA, bed.postgres)
         where = "".join(f"{line}\n" for line in own.splitlines() if line.startswith("repo1-"))

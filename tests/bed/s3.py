@@ -5,18 +5,12 @@ import shutil
 import ssl
 from pathlib import Path
 
+from certificates import Authority
 from process import BedError, Process
 
 BUCKET = "bed"
 HERE = Path(__file__).parent
 REQUEST_SECONDS = 10
-
-CERTIFICATE_EXTENSIONS = """
-basicConstraints = critical, CA:FALSE
-subjectAltName = DNS:localhost, IP:127.0.0.1
-extendedKeyUsage = serverAuth, clientAuth
-"""
-NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
 
 class S3:
@@ -24,7 +18,8 @@ class S3:
         self.place = place
         self.port = port
         self.credentials = credentials
-        self.authority = place.path("tls", "ca.crt")
+        self.signer = Authority(place)
+        self.authority = self.signer.certificate
         self.fault_file = place.path("fault.json")
         self.process = Process(place, "s3")
 
@@ -34,32 +29,12 @@ class S3:
             raise BedError("the S3 server is not installed: make deps")
         shutil.copytree(program, self.place.path("bin", "node_modules"), symlinks=True)
         shutil.copy(HERE / "s3.js", self.place.path("bin", "s3.js"))
-        self.create_authority()
+        self.signer.create()
         self.create_certificate(days=30)
-
-    def create_authority(self):
-        tls = self.place.path("tls")
-        self.place.run(
-            ["openssl", "req", "-x509", *NEW_KEY, "-days", 365, "-subj", "/CN=the bed's authority"]
-            + ["-keyout", tls / "ca.key", "-out", self.authority]
-        )
 
     def create_certificate(self, days):
         """A certificate for `localhost`; a running server takes it when it is started again."""
-        self.sign("s3", days)
-
-    def sign(self, name, days):
-        """tls/NAME.key and tls/NAME.crt, for a server on `localhost` and for its clients."""
-        tls = self.place.path("tls")
-        extensions = self.place.write("tls/extensions", CERTIFICATE_EXTENSIONS)
-        self.place.run(
-            ["openssl", "req", *NEW_KEY, "-subj", "/CN=localhost"]
-            + ["-keyout", tls / f"{name}.key", "-out", tls / f"{name}.csr"]
-        )
-        self.place.run(
-            ["openssl", "x509", "-req", "-in", tls / f"{name}.csr", "-CA", self.authority, "-CAkey", tls / "ca.key"]
-            + ["-CAcreateserial", "-days", days, "-extfile", extensions, "-out", tls / f"{name}.crt"]
-        )
+        self.signer.sign("s3", days)
 
     def launch(self):
         """Start without waiting; wait_ready() does."""
