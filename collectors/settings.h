@@ -18,6 +18,7 @@
 
 struct web_settings {
     struct text_list listen_addresses; /* default ":10854" */
+    bool systemd_socket;               /* the sockets of systemd in their place */
     char *telemetry_path;              /* default "/metrics" */
     char *config_file;                 /* exporter-toolkit's web configuration, or NULL */
 };

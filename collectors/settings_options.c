@@ -53,6 +53,14 @@ static const struct option web_rows[] = {
         .help = "Host and port to listen on; the flag can be repeated.",
     },
     {
+        .key = "systemd-socket",
+        .type = OPTION_BOOL,
+        .sources = OPTION_EVERYWHERE,
+        .offset = offsetof(struct web_settings, systemd_socket),
+        .help =
+            "Listen on the sockets that systemd hands over (a .socket unit), and on no address.",
+    },
+    {
         .key = "telemetry-path",
         .type = OPTION_PATH,
         .sources = OPTION_EVERYWHERE,

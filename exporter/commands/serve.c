@@ -20,10 +20,12 @@
 #include "exporter/commands/plan.h"
 #include "exporter/commands/serve_web.h"
 #include "exporter/commands/signals.h"
+#include "exporter/commands/systemd.h"
 #include "exporter/commands/watch.h"
 #include "exporter/web/http.h"
 #include "exporter/web/negotiate.h"
 #include "exporter/web/page.h"
+#include "exporter/web/summary.h"
 
 #define CHILDREN_AT_ONCE     2
 #define STUCK_CHILDREN_LIMIT 32
@@ -45,6 +47,9 @@ struct service {
     struct watch *watch;     /* of the files that the settings came from */
     struct err reload_error; /* of the last attempt; ERR_NONE when it worked */
     int64_t reload_tried_ms;
+    int64_t watchdog_ms; /* systemd's; 0 for none */
+    bool starves;        /* the watchdog is not fed any more */
+    char *told;          /* the status that systemd has, or NULL */
     char *telemetry_path;
     char host[HOST_NAME_MAX + 1];
     struct http_route routes[5];
@@ -85,22 +90,26 @@ static struct page_target *page_targets(const struct poller_status *targets, siz
     return list;
 }
 
-static void render_status(const struct service *service, const char *notice, struct strbuf *out)
+typedef void renderer(struct strbuf *out, const struct page *page);
+
+/* Write all that is known now in one of the two ways: the page, or its summary. */
+static void render_status(const struct service *service, const char *notice, renderer *render,
+                          struct strbuf *out)
 {
     size_t count = 0;
     struct poller_status *targets = poller_status(service->poller, &count);
     struct page_target *list = page_targets(targets, count);
     const char *const notices[] = {notice, NULL};
     if (targets && list)
-        page_render(out, &(struct page){.program = "pgbackup_exporter",
-                                        .version = PGBACKUP_VERSION,
-                                        .host = service->host,
-                                        .metrics_path = service->telemetry_path,
-                                        .group_noun = "Stanza",
-                                        .now = clock_wall_seconds(),
-                                        .notices = notices,
-                                        .targets = list,
-                                        .target_count = count});
+        render(out, &(struct page){.program = "pgbackup_exporter",
+                                   .version = PGBACKUP_VERSION,
+                                   .host = service->host,
+                                   .metrics_path = service->telemetry_path,
+                                   .group_noun = "Stanza",
+                                   .now = clock_wall_seconds(),
+                                   .notices = notices,
+                                   .targets = list,
+                                   .target_count = count});
     else
         out->failed = true;
     free(list);
@@ -115,7 +124,7 @@ static void serve_status(void *context, const struct http_request *request UNUSE
     char *notice = service->notice ? strdup(service->notice) : NULL;
     pthread_mutex_unlock(&service->lock);
     response->content_type = "text/html; charset=utf-8";
-    render_status(service, notice, &response->body);
+    render_status(service, notice, page_render, &response->body);
     free(notice);
 }
 
@@ -245,6 +254,39 @@ static bool reload_is_due(struct service *service)
 
 enum { ROUTE_STATUS, ROUTE_METRICS, ROUTE_HEALTHY, ROUTE_READY, ROUTE_COUNT };
 
+static void log_listening(const struct service *service, const struct web_settings *web,
+                          size_t handed_over)
+{
+    if (handed_over)
+        log_info("listening on systemd's sockets", FIELDS(NUMBER("sockets", handed_over)));
+    for (size_t i = 0; !handed_over && http_port(service->http, i); i++)
+        log_info("listening", FIELDS(TEXT("address", web->listen_addresses.items[i]),
+                                     NUMBER("port", http_port(service->http, i))));
+}
+
+static bool serve_on_sockets(struct service *service, const struct web_settings *web,
+                             struct err *err)
+{
+    int *sockets = NULL;
+    size_t count = 0;
+    if (web->systemd_socket && !systemd_take_sockets(&sockets, &count, err))
+        return false;
+    const struct http_options options = {
+        .listen_addresses = (const char *const *)web->listen_addresses.items,
+        .sockets = sockets,
+        .socket_count = count,
+        .routes = service->routes,
+        .security = service->web.security,
+    };
+    bool started = http_start(&options, &service->http, err);
+    for (size_t i = 0; i < count; i++)
+        close(sockets[i]);
+    free(sockets);
+    if (started)
+        log_listening(service, web, count);
+    return started;
+}
+
 static bool listen_and_serve(struct service *service, const struct settings *settings,
                              struct err *err)
 {
@@ -256,17 +298,7 @@ static bool listen_and_serve(struct service *service, const struct settings *set
         (struct http_route){service->telemetry_path, serve_metrics, service};
     service->routes[ROUTE_HEALTHY] = (struct http_route){"/-/healthy", serve_healthy, service};
     service->routes[ROUTE_READY] = (struct http_route){"/-/ready", serve_ready, service};
-    const struct http_options options = {
-        .listen_addresses = (const char *const *)settings->web.listen_addresses.items,
-        .routes = service->routes,
-        .security = service->web.security,
-    };
-    if (!http_start(&options, &service->http, err))
-        return false;
-    for (size_t i = 0; http_port(service->http, i); i++)
-        log_info("listening", FIELDS(TEXT("address", settings->web.listen_addresses.items[i]),
-                                     NUMBER("port", http_port(service->http, i))));
-    return true;
+    return serve_on_sockets(service, &settings->web, err);
 }
 
 /* The end that needs nobody's help: whatever hangs, the process is gone in time. */
@@ -284,6 +316,7 @@ static void stop(struct service *service)
 {
     pthread_t last_resort;
     bool guarded = pthread_create(&last_resort, NULL, end_for_sure, service) == 0;
+    systemd_stopping();
     log_info("stopping", NULL);
     bool stopped = poller_stop(service->poller, guarded ? STOP_POLLERS_MS : 0);
     proc_pool_kill(service->pool);
@@ -296,17 +329,74 @@ static void stop(struct service *service)
     }
 }
 
+/* ---- systemd ---- */
+
+static void tell_status(struct service *service)
+{
+    struct strbuf status CLEANUP(strbuf_done) = {0};
+    if (!systemd_is_told())
+        return;
+    if (service->reload_error.code != ERR_NONE)
+        strbuf_puts(&status, "Configuration not reloaded, see the log. ");
+    render_status(service, NULL, summary_write, &status);
+    if (status.failed || (service->told && strcmp(service->told, strbuf_text(&status)) == 0))
+        return;
+    systemd_status(strbuf_text(&status));
+    free(service->told);
+    service->told = strbuf_steal(&status);
+}
+
+/* A thread that hangs for longer than the watchdog waits needs what a watchdog does: a new start.
+ */
+static void feed_watchdog(struct service *service)
+{
+    int64_t overdue_ms = service->watchdog_ms ? poller_overdue_ms(service->poller) : 0;
+    bool starves = overdue_ms > service->watchdog_ms;
+    if (service->watchdog_ms && !starves)
+        systemd_feed();
+    if (starves && !service->starves)
+        log_error("a thread hangs, so the watchdog is not fed",
+                  FIELDS(NUMBER("overdue_seconds", (double)overdue_ms / 1000)));
+    service->starves = starves;
+}
+
+static void try_reload_on_signal(struct service *service)
+{
+    systemd_reloading();
+    try_reload(service);
+    reload_web(service);
+    tell_status(service);
+    systemd_ready();
+}
+
+/* ---- the main thread ---- */
+
+static void look_around(struct service *service)
+{
+    feed_watchdog(service);
+    tell_status(service);
+    poller_reap(service->poller);
+    if (reload_is_due(service))
+        try_reload(service);
+    if (serve_web_is_due(&service->web))
+        reload_web(service);
+}
+
+static int look_every_ms(const struct service *service)
+{
+    int64_t half_ms = service->watchdog_ms / 2;
+    if (service->watchdog_ms == 0 || half_ms > FILE_CHECK_MS)
+        return FILE_CHECK_MS;
+    return half_ms > 0 ? (int)half_ms : 1;
+}
+
 /* Serve until a signal says stop. */
 static void wait_for_end(struct service *service, int signals)
 {
     struct pollfd fd = {.fd = signals, .events = POLLIN};
     for (;;) {
-        if (poll(&fd, 1, FILE_CHECK_MS) <= 0) {
-            poller_reap(service->poller);
-            if (reload_is_due(service))
-                try_reload(service);
-            if (serve_web_is_due(&service->web))
-                reload_web(service);
+        if (poll(&fd, 1, look_every_ms(service)) <= 0) {
+            look_around(service);
             continue;
         }
         struct signalfd_siginfo info;
@@ -314,8 +404,7 @@ static void wait_for_end(struct service *service, int signals)
             continue;
         if (info.ssi_signo != SIGHUP)
             return;
-        try_reload(service);
-        reload_web(service);
+        try_reload_on_signal(service);
     }
 }
 
@@ -340,7 +429,12 @@ static bool start(struct service *service, struct settings *settings, struct err
                  FIELDS(TEXT("file", settings->pgbackrest.config)));
     log_info("starting",
              FIELDS(TEXT("version", PGBACKUP_VERSION), NUMBER("stanzas", settings->stanza_count)));
-    return apply(service, settings, err);
+    if (!apply(service, settings, err))
+        return false;
+    service->watchdog_ms = systemd_watchdog_ms();
+    tell_status(service);
+    systemd_ready();
+    return true;
 }
 
 static void release(struct service *service)
@@ -350,8 +444,21 @@ static void release(struct service *service)
     watch_free(service->watch);
     serve_web_close(&service->web);
     free(service->notice);
+    free(service->told);
     free(service->telemetry_path);
     pthread_mutex_destroy(&service->lock);
+}
+
+static void say_cannot_start(const struct err *err)
+{
+    log_error("cannot start", FIELDS(TEXT("error", err->text)));
+    systemd_status(err->text);
+}
+
+/* A wrong configuration stays wrong; a port that is taken may be free at the next try. */
+static int start_failure_status(const struct err *err)
+{
+    return err->code == ERR_CONFIG ? EXIT_USAGE : EXIT_WRONG;
 }
 
 static int serve_run(const struct command_line *line, struct settings *settings, int argc,
@@ -370,12 +477,12 @@ static int serve_run(const struct command_line *line, struct settings *settings,
     if (started)
         wait_for_end(&service, signals);
     else
-        log_error("cannot start", FIELDS(TEXT("error", err.text)));
+        say_cannot_start(&err);
     if (service.poller)
         stop(&service);
     release(&service);
     close(signals);
-    return started ? EXIT_FINE : EXIT_USAGE;
+    return started ? EXIT_FINE : start_failure_status(&err);
 }
 
 const struct command command_serve = {

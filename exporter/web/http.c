@@ -1,5 +1,7 @@
 #include "exporter/web/http.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -7,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <gnutls/abstract.h>
 #include <microhttpd.h>
@@ -426,19 +429,40 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, int fd)
         MHD_OPTION_END);
 }
 
-static bool add_listener(struct http_server *server, const char *address, struct err *err)
+/* Takes the socket over, also when it fails. */
+static bool serve_socket(struct http_server *server, int fd, const char *name, struct err *err)
 {
     struct listener *listener = &server->listeners[server->listener_count];
-    int fd;
-    if (!listen_open(address, &fd, err))
-        return false;
     listener->port = listen_port(fd);
     listener->daemon = start_daemon(server, fd);
     if (!listener->daemon) /* MHD does not keep the reason in errno */
         return err_set(err, ERR_SYSTEM,
-                       "cannot serve on %s: no memory, descriptor or thread is left for it",
-                       address);
+                       "cannot serve on %s: no memory, descriptor or thread is left for it", name);
     server->listener_count++;
+    return true;
+}
+
+static bool serve_addresses(struct http_server *server, const char *const *addresses,
+                            struct err *err)
+{
+    for (; *addresses; addresses++) {
+        int fd;
+        if (!listen_open(*addresses, &fd, err) || !serve_socket(server, fd, *addresses, err))
+            return false;
+    }
+    return true;
+}
+
+static bool serve_sockets(struct http_server *server, const int *sockets, size_t count,
+                          struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        int fd = fcntl(sockets[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        if (fd < 0)
+            return err_system(err, errno, "cannot serve on socket %d", sockets[i]);
+        if (!serve_socket(server, fd, "a socket that was handed over", err))
+            return false;
+    }
     return true;
 }
 
@@ -487,15 +511,14 @@ static bool watch_connections(struct http_server *server, struct err *err)
     return connections_start(&limits, &server->connections, err);
 }
 
-static bool start_all(struct http_server *server, const char *const *addresses, struct err *err)
+static bool start_all(struct http_server *server, const struct http_options *options,
+                      struct err *err)
 {
     if (!watch_connections(server, err) || !http_gate_start(&server->gate, err))
         return false;
-    for (; *addresses; addresses++) {
-        if (!add_listener(server, *addresses, err))
-            return false;
-    }
-    return true;
+    return options->socket_count
+               ? serve_sockets(server, options->sockets, options->socket_count, err)
+               : serve_addresses(server, options->listen_addresses, err);
 }
 
 static size_t count_texts(const char *const *texts)
@@ -508,7 +531,8 @@ static size_t count_texts(const char *const *texts)
 
 bool http_start(const struct http_options *options, struct http_server **ret, struct err *err)
 {
-    size_t count = count_texts(options->listen_addresses);
+    size_t count =
+        options->socket_count ? options->socket_count : count_texts(options->listen_addresses);
     if (count == 0)
         return err_set(err, ERR_CONFIG, "there is no address to listen on");
     struct http_server *server = calloc(1, sizeof *server + count * sizeof server->listeners[0]);
@@ -524,7 +548,7 @@ bool http_start(const struct http_options *options, struct http_server **ret, st
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before); /* new threads inherit it */
-    bool started = start_all(server, options->listen_addresses, err);
+    bool started = start_all(server, options, err);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!started) {
         http_stop(server);
@@ -553,6 +577,15 @@ bool http_secure(struct http_server *server, struct security *security, struct e
     return true;
 }
 
+/* MHD by itself would shut the socket down, for systemd too, which may have handed it over. */
+static void stop_listener(const struct listener *listener)
+{
+    MHD_socket fd = MHD_quiesce_daemon(listener->daemon);
+    MHD_stop_daemon(listener->daemon);
+    if (fd != MHD_INVALID_SOCKET)
+        close(fd);
+}
+
 /* The gate first: MHD must not be stopped while a connection is suspended. */
 void http_stop(struct http_server *server)
 {
@@ -560,7 +593,7 @@ void http_stop(struct http_server *server)
         return;
     http_gate_stop(server->gate);
     for (size_t i = 0; i < server->listener_count; i++)
-        MHD_stop_daemon(server->listeners[i].daemon);
+        stop_listener(&server->listeners[i]);
     http_gate_free(server->gate);
     connections_stop(server->connections);
     security_unref(server->security);

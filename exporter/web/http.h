@@ -50,8 +50,11 @@ struct http_route {
 
 struct http_options {
     const char *const *listen_addresses; /* NULL-ended: ":10854", "127.0.0.1:0", "[::1]:9" */
-    const struct http_route *routes;     /* ended by a NULL path; must outlive the server */
-    struct security *security;           /* a reference is taken; NULL: plain HTTP for everybody */
+    const int *sockets; /* listening already and non-blocking: served in place of any address. The
+                           caller may close them after the start */
+    size_t socket_count;
+    const struct http_route *routes; /* ended by a NULL path; must outlive the server */
+    struct security *security;       /* a reference is taken; NULL: plain HTTP for everybody */
     unsigned connection_limit;  /* 0: min(512, descriptors - 256), at least 16; shared evenly by the
                                    addresses */
     unsigned per_address_limit; /* of one client, per listen address; 0: half of its share */

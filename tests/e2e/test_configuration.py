@@ -64,7 +64,7 @@ def test_a_taken_port_is_a_clear_error(bed, exporter, program):
     file = bed.place.write("second.yml", configuration(bed, FAST))
     listen = f"--web.listen-address=127.0.0.1:{exporter.port}"
     result = bed.place.run([program, f"--config.file={file}", listen], check=False, timeout=10)
-    assert result.returncode == 2
+    assert result.returncode == 1, "a new try may work, so it is no error of the configuration"
     assert f"127.0.0.1:{exporter.port}" in result.stderr and "Address already in use" in result.stderr
 
 

@@ -18,6 +18,7 @@
 
 #include "exporter/base/clock.h"
 #include "exporter/base/log.h"
+#include "exporter/web/listen.h"
 
 #define SLOW_CLIENTS 200
 #define PATIENCE_S   10 /* of a test's client: far beyond what a sound server needs */
@@ -715,6 +716,33 @@ Test(http, each_address_has_a_port_of_its_own)
     cr_expect_neq(http_port(server, 1), 0);
     cr_expect_neq(http_port(server, 0), http_port(server, 1));
     cr_expect_eq(http_port(server, 2), 0);
+}
+
+Test(http, serves_on_a_socket_that_was_handed_over_and_on_no_address)
+{
+    static const char *const taken_by_nobody[] = {"127.0.0.1:0", NULL};
+    int fd;
+    struct err err = {0};
+    cr_assert(listen_open("127.0.0.1:0", &fd, &err), "%s", err.text);
+    unsigned port = listen_port(fd);
+    start((struct http_options){
+        .listen_addresses = taken_by_nobody, .sockets = &fd, .socket_count = 1});
+    close(fd);
+    cr_expect_eq(http_port(server, 0), port);
+    cr_expect_eq(http_port(server, 1), 0);
+    expect(GET("/hello"), "HTTP/1.1 200 ");
+}
+
+Test(http, a_socket_that_was_handed_over_still_listens_after_a_stop)
+{
+    int fd;
+    struct err err = {0};
+    cr_assert(listen_open("127.0.0.1:0", &fd, &err), "%s", err.text);
+    start((struct http_options){.sockets = &fd, .socket_count = 1});
+    stop();
+    start((struct http_options){.sockets = &fd, .socket_count = 1});
+    expect(GET("/hello"), "HTTP/1.1 200 ");
+    close(fd);
 }
 
 Test(http, a_failed_start_leaves_nothing_behind)
