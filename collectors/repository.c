@@ -114,6 +114,19 @@ bool repository_env_default(struct repository_env *env, const char *option, cons
     return put(env, option, value, KEEP, err);
 }
 
+void repository_env_unset(struct repository_env *env, const char *option)
+{
+    struct strbuf name CLEANUP(strbuf_done) = {0};
+    repository_variable_name(&name, option);
+    strbuf_putc(&name, '=');
+    char **item = name.failed ? NULL : find_item(env, strbuf_text(&name));
+    if (!item)
+        return;
+    secret_free(*item);
+    memmove(item, item + 1, (size_t)(env->items + env->count - item) * sizeof(char *));
+    env->count--;
+}
+
 const char *repository_env_get(const struct repository_env *env, const char *option)
 {
     struct strbuf name CLEANUP(strbuf_done) = {0};

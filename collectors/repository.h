@@ -57,6 +57,9 @@ bool repository_env_set(struct repository_env *env, const char *option, const ch
 bool repository_env_default(struct repository_env *env, const char *option, const char *value,
                             struct err *err) MUST_USE;
 
+/* Take an option away, if the environment has it. */
+void repository_env_unset(struct repository_env *env, const char *option);
+
 /* The value of an option by pgBackRest's own name, owned by the environment; NULL: not given. */
 const char *repository_env_get(const struct repository_env *env, const char *option);
 

@@ -1,0 +1,154 @@
+#include "exporter/commands/drill_check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "exporter/sources/pg.h"
+
+#define QUERY_MS        600000
+#define COLLATION_SINCE 150000 /* pg_database.datcollversion */
+
+/* A query inside the guard's bound, which is longer than any single answer may take. */
+static bool ask(const struct drill_server *server, struct pg *pg, const char *statement,
+                struct pg_rows **ret, struct err *err)
+{
+    struct bound bound = bound_after(QUERY_MS, server->guard->bound.stop_fd);
+    if (bound.deadline_ms > server->guard->bound.deadline_ms)
+        bound.deadline_ms = server->guard->bound.deadline_ms;
+    return drill_guard_allows(server->guard, err) && pg_query(pg, statement, &bound, ret, err);
+}
+
+static struct pg *open_database(const struct drill_server *server, const char *database,
+                                struct err *err)
+{
+    struct strbuf conninfo CLEANUP(strbuf_done) = {0};
+    drill_server_conninfo(server, database, &conninfo);
+    if (conninfo.failed) {
+        err_memory(err);
+        return NULL;
+    }
+    return pg_open(server->pool, strbuf_text(&conninfo), err);
+}
+
+static void add_literal(struct strbuf *out, const char *text)
+{
+    strbuf_putc(out, '\'');
+    for (; *text; text++) {
+        if (*text == '\'')
+            strbuf_putc(out, '\'');
+        strbuf_putc(out, *text);
+    }
+    strbuf_putc(out, '\'');
+}
+
+/* Recovery has to have passed the place where the backup is consistent. */
+static bool check_position(const struct drill_server *server, struct pg *pg,
+                           const struct drill_backup *backup, struct drill_findings *ret,
+                           struct err *err)
+{
+    struct pg_rows *rows CLEANUP(pg_rows_freep) = NULL;
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    strbuf_puts(&text, "SELECT extract(epoch FROM pg_last_xact_replay_timestamp()),"
+                       " current_setting('data_checksums') = 'on', pg_last_wal_replay_lsn(),");
+    if (backup->lsn_stop && !backup->offline) {
+        strbuf_puts(&text, " coalesce(pg_last_wal_replay_lsn() >= ");
+        add_literal(&text, backup->lsn_stop);
+        strbuf_puts(&text, "::pg_lsn, false)");
+    } else {
+        strbuf_puts(&text, " true");
+    }
+    if (text.failed)
+        return err_memory(err);
+    if (!ask(server, pg, strbuf_text(&text), &rows, err))
+        return false;
+    if (!pg_rows_bool(rows, 0, 3))
+        return err_set(err, ERR_PROTOCOL, "recovery ended at %s, before the backup's end at %s",
+                       pg_rows_text(rows, 0, 2), backup->lsn_stop);
+    double replayed_at = pg_rows_double(rows, 0, 0);
+    ret->recovered_at = isnan(replayed_at) ? backup->stop : fmax(replayed_at, backup->stop);
+    ret->has_checksums = pg_rows_bool(rows, 0, 1);
+    return true;
+}
+
+/* Every row is turned into text, so that all of it is read, what is stored out of line too. */
+static bool read_table(const struct drill_server *server, struct pg *pg, const char *table,
+                       struct err *err)
+{
+    struct pg_rows *rows CLEANUP(pg_rows_freep) = NULL;
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&text, "SELECT count(*), sum(length(t::text)) FROM pg_catalog.%s t", table);
+    if (text.failed)
+        return err_memory(err);
+    return ask(server, pg, strbuf_text(&text), &rows, err) || err_prefix(err, "%s", table);
+}
+
+static bool read_catalogue(const struct drill_server *server, struct pg *pg, struct err *err)
+{
+    static const char tables[] =
+        "SELECT quote_ident(relname) FROM pg_class"
+        " WHERE relkind = 'r' AND relnamespace = 'pg_catalog'::regnamespace ORDER BY 1";
+    struct pg_rows *rows CLEANUP(pg_rows_freep) = NULL;
+    if (!ask(server, pg, tables, &rows, err))
+        return false;
+    for (int i = 0; i < pg_rows_count(rows); i++) {
+        if (!read_table(server, pg, pg_rows_text(rows, i, 0), err))
+            return false;
+    }
+    return true;
+}
+
+static bool check_database(const struct drill_server *server, const char *name, struct err *err)
+{
+    struct pg *pg CLEANUP(pg_closep) = open_database(server, name, err);
+    return (pg && read_catalogue(server, pg, err)) || err_prefix(err, "database %s", name);
+}
+
+static bool check_all(const struct drill_server *server, struct pg *pg, struct drill_findings *ret,
+                      struct err *err)
+{
+    struct pg_rows *rows CLEANUP(pg_rows_freep) = NULL;
+    if (!ask(server, pg, "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1", &rows,
+             err))
+        return false;
+    for (int i = 0; i < pg_rows_count(rows); i++) {
+        if (!check_database(server, pg_rows_text(rows, i, 0), err))
+            return false;
+    }
+    ret->databases = pg_rows_count(rows);
+    return true;
+}
+
+static bool count_collations(const struct drill_server *server, struct pg *pg,
+                             struct drill_findings *ret, struct err *err)
+{
+    struct pg_rows *rows CLEANUP(pg_rows_freep) = NULL;
+    if (pg_server_version(pg) < COLLATION_SINCE)
+        return true;
+    if (!ask(server, pg,
+             "SELECT count(*) FROM pg_database WHERE datallowconn AND datcollversion IS DISTINCT "
+             "FROM pg_database_collation_actual_version(oid)",
+             &rows, err))
+        return false;
+    ret->collation_mismatches = (int)pg_rows_double(rows, 0, 0);
+    return true;
+}
+
+bool drill_check_databases(const struct drill_server *server, const struct drill_backup *backup,
+                           struct drill_findings *ret, struct err *err)
+{
+    struct drill_findings findings = {0};
+    struct pg *pg CLEANUP(pg_closep) = open_database(server, "postgres", err);
+    bool sound = pg && check_position(server, pg, backup, &findings, err) &&
+                 check_all(server, pg, &findings, err) &&
+                 count_collations(server, pg, &findings, err);
+    if (sound)
+        *ret = findings;
+    return sound;
+}
+
+bool drill_check_pages(const struct drill_server *server, struct err *err)
+{
+    const char *const arguments[] = {"--check", "-D", server->scratch->data, NULL};
+    return drill_server_run(server, "pg_checksums", arguments, err);
+}

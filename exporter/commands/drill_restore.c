@@ -1,0 +1,307 @@
+#include "exporter/commands/drill_restore.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collectors/pgbackrest_info.h"
+#include "exporter/commands/drill_server.h"
+
+#define INFO_MS 60000
+#define END_MS  10000
+
+void drill_backup_done(struct drill_backup *backup)
+{
+    free(backup->label);
+    free(backup->version);
+    free(backup->lsn_stop);
+    *backup = (struct drill_backup){0};
+}
+
+/* ---- choosing ---- */
+
+static bool read_catalogue(const struct drill_restore *restore, struct info **ret, struct err *err)
+{
+    struct repository_env env CLEANUP(repository_env_done) = {0};
+    struct bound bound = bound_after(INFO_MS, restore->guard->bound.stop_fd);
+    if (!repository_env(restore->repository, &env, err) || !pgbackrest_prepare(&env, INFO_MS, err))
+        return false;
+    return pgbackrest_info(&(struct pgbackrest_call){.pool = restore->pool,
+                                                     .program = restore->program,
+                                                     .repository = restore->repository,
+                                                     .env = &env},
+                           &bound, ret, err);
+}
+
+static const struct info_backup *find_backup(const struct info_stanza *stanza, int64_t repo_key,
+                                             const char *label)
+{
+    const struct info_database *now = info_current_database(stanza, repo_key);
+    const struct info_backup *newest = NULL;
+    for (size_t i = 0; i < stanza->backup_count; i++) {
+        const struct info_backup *backup = &stanza->backups[i];
+        if (backup->repo_key != repo_key)
+            continue;
+        if (label ? strcmp(backup->label, label) == 0
+                  : now && backup->database_id == now->id &&
+                        (!newest || backup->stop >= newest->stop))
+            newest = backup;
+    }
+    return newest;
+}
+
+static const char *version_of(const struct info_stanza *stanza, const struct info_backup *backup)
+{
+    for (size_t i = 0; i < stanza->database_count; i++) {
+        const struct info_database *database = &stanza->databases[i];
+        if (database->repo_key == backup->repo_key && database->id == backup->database_id)
+            return database->version;
+    }
+    return "";
+}
+
+static bool copy_backup(const struct info_stanza *stanza, const struct info_backup *found,
+                        struct drill_backup *ret, struct err *err)
+{
+    struct drill_backup backup = {
+        .label = strdup(found->label),
+        .version = strdup(version_of(stanza, found)),
+        .lsn_stop = found->lsn_stop ? strdup(found->lsn_stop) : NULL,
+        .stop = (double)found->stop,
+        .size_bytes = found->size_bytes,
+        .offline = !found->archive_start,
+    };
+    if (!backup.label || !backup.version || (found->lsn_stop && !backup.lsn_stop)) {
+        drill_backup_done(&backup);
+        return err_memory(err);
+    }
+    *ret = backup;
+    return true;
+}
+
+/* An info status that is not good says why there may be no backup. */
+static bool says_none(const struct drill_restore *restore, const struct info_stanza *stanza,
+                      const char *label, struct err *err)
+{
+    const struct info_repository *repository =
+        stanza ? info_find_repository(stanza, restore->repository->key) : NULL;
+    const char *why = repository && repository->status.code != INFO_OK
+                          ? repository->status.message
+                          : "it lists none of the current database";
+    return err_set(err, ERR_NO_BACKUP, "repository %" PRId64 " (%s): no backup %s: %s",
+                   restore->repository->key, restore->repository->name,
+                   label ? label : "to restore", label && repository ? "it is not listed" : why);
+}
+
+bool drill_restore_choose(const struct drill_restore *restore, const char *label,
+                          struct drill_backup *ret, struct err *err)
+{
+    struct info *info CLEANUP(info_unrefp) = NULL;
+    if (!read_catalogue(restore, &info, err))
+        return false;
+    const struct info_stanza *stanza = info_find_stanza(info, restore->repository->stanza->name);
+    const struct info_backup *found =
+        stanza ? find_backup(stanza, restore->repository->key, label) : NULL;
+    return found ? copy_backup(stanza, found, ret, err) : says_none(restore, stanza, label, err);
+}
+
+/* ---- restoring ---- */
+
+void drill_restore_command(const struct drill_restore *restore, const char *self,
+                           struct strbuf *out)
+{
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    strbuf_shell_word(&text, self);
+    if (restore->config_file) {
+        strbuf_puts(&text, " --config.file ");
+        strbuf_shell_word(&text, restore->config_file);
+    }
+    strbuf_puts(&text, " run --stanza ");
+    strbuf_shell_word(&text, restore->repository->stanza->name);
+    strbuf_printf(&text,
+                  " --repo %" PRId64 " -- archive-get --no-archive-async --log-level-file=off",
+                  restore->repository->key);
+    strbuf_puts(&text, " --pg1-path=");
+    strbuf_shell_word(&text, restore->scratch->data);
+    strbuf_puts(&text, " --lock-path=");
+    strbuf_shell_word(&text, restore->scratch->lock);
+    for (const char *c = strbuf_text(&text); *c; c++) { /* PostgreSQL replaces what follows a % */
+        if (*c == '%')
+            strbuf_putc(out, '%');
+        strbuf_putc(out, *c);
+    }
+    strbuf_puts(out, " %f \"%p\"");
+    out->failed = out->failed || text.failed;
+}
+
+/* "pg2-host": of another host or cluster of the stanza; the first path is set anew. */
+static bool is_of_server(const char *option)
+{
+    if (strncmp(option, "pg", 2) != 0 || !isdigit((unsigned char)option[2]))
+        return false;
+    return strcmp(option, "pg1-path") != 0;
+}
+
+/* Of the restore command alone: what production's next restore shall do is not what we do. */
+static bool is_of_restore(const char *option)
+{
+    static const char *const options[] = {
+        "archive-mode",  "db-exclude",       "db-include",         "delta",
+        "force",         "link-all",         "link-map",           "recovery-option",
+        "set",           "tablespace-map",   "tablespace-map-all", "target",
+        "target-action", "target-exclusive", "target-timeline",    "type",
+    };
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        if (strcmp(option, options[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void drop_options(const struct drill_restore *restore, struct repository_env *env)
+{
+    const struct pair_list *options = &restore->repository->stanza->options;
+    for (size_t i = 0; i < options->count; i++) {
+        const char *option = options->items[i].name;
+        if (is_of_server(option) || is_of_restore(option))
+            repository_env_unset(env, option);
+    }
+}
+
+static bool make_environment(const struct drill_restore *restore, struct repository_env *env,
+                             struct err *err)
+{
+    const struct drill_scratch *scratch = restore->scratch;
+    if (!repository_env(restore->repository, env, err))
+        return false;
+    drop_options(restore, env);
+    return repository_env_set(env, "pg1-path", scratch->data, err) &&
+           repository_env_set(env, "lock-path", scratch->lock, err) &&
+           repository_env_set(env, "spool-path", scratch->spool, err) &&
+           repository_env_set(env, "tablespace-map-all", scratch->tablespaces, err) &&
+           repository_env_set(env, "process-max", "1", err) &&
+           repository_env_set(env, "log-level-console", "off", err) &&
+           repository_env_set(env, "log-level-file", "off", err) &&
+           repository_env_set(env, "log-level-stderr", "warn", err);
+}
+
+/* The words of the command line; owned texts are freed by words_done(). */
+struct words {
+    char *items[48];
+    size_t count;
+    bool failed;
+};
+
+static void words_done(struct words *words)
+{
+    while (words->count > 0)
+        free(words->items[--words->count]);
+}
+
+static void add_word(struct words *words, const char *option, const char *value)
+{
+    struct strbuf word = {0};
+    strbuf_printf(&word, "%s%s%s", option, value ? "=" : "", value ? value : "");
+    char *text = words->count + 1 < COUNT_OF(words->items) ? strbuf_steal(&word) : NULL;
+    strbuf_done(&word);
+    if (text)
+        words->items[words->count++] = text;
+    else
+        words->failed = true;
+}
+
+static void add_target(struct words *words, const struct drill_restore *restore,
+                       const struct drill_backup *backup)
+{
+    if (backup->offline) { /* there is no WAL that could be replayed to its end */
+        add_word(words, "--type", "none");
+        return;
+    }
+    static const char *const types[] = {
+        [DRILL_LATEST] = "default", [DRILL_BACKUP] = "immediate", [DRILL_TIME] = "time"};
+    add_word(words, "--type", types[restore->target]);
+    if (restore->target == DRILL_TIME)
+        add_word(words, "--target", restore->time);
+    if (restore->target != DRILL_LATEST)
+        add_word(words, "--target-action", "promote");
+}
+
+static void add_words(struct words *words, const struct drill_restore *restore,
+                      const struct drill_backup *backup, const char *self)
+{
+    struct strbuf command CLEANUP(strbuf_done) = {0};
+    struct strbuf repo CLEANUP(strbuf_done) = {0};
+    strbuf_puts(&command, "restore_command=");
+    drill_restore_command(restore, self, &command);
+    strbuf_printf(&repo, "%" PRId64, restore->repository->key);
+    add_word(words, restore->program, NULL);
+    add_word(words, "restore", NULL);
+    add_word(words, "--no-config", NULL);
+    add_word(words, "--stanza", restore->repository->stanza->name);
+    add_word(words, "--repo", strbuf_text(&repo));
+    add_word(words, "--set", backup->label);
+    add_word(words, "--no-delta", NULL);
+    add_word(words, "--no-link-all", NULL);
+    add_target(words, restore, backup);
+    if (!backup->offline)
+        add_word(words, "--recovery-option", strbuf_text(&command));
+    for (const char *const *name = restore->databases; name && *name; name++)
+        add_word(words, "--db-include", *name);
+    words->failed = words->failed || command.failed || repo.failed;
+}
+
+static bool find_self(char *self, size_t size, struct err *err)
+{
+    ssize_t length = readlink("/proc/self/exe", self, size - 1);
+    if (length < 0)
+        return err_system(err, errno, "cannot find this program");
+    self[length] = '\0';
+    return access(self, X_OK) == 0 ||
+           err_system(err, errno, "cannot run this program again as %s", self);
+}
+
+static bool says_failed(const struct drill_restore *restore, const struct repository_env *env,
+                        struct err *err)
+{
+    struct strbuf words CLEANUP(strbuf_done) = {0};
+    struct strbuf sound CLEANUP(strbuf_done) = {0};
+    drill_server_last_words(restore->scratch->log, &words);
+    repository_redact(env, strbuf_text(&words), &sound);
+    return err_set(err, ERR_EXIT, "pgbackrest restore: %s", strbuf_text(&sound));
+}
+
+static bool run(const struct drill_restore *restore, const struct words *words,
+                const struct repository_env *env, struct err *err)
+{
+    struct companion child = {0};
+    const struct companion_spec spec = {
+        .argv = (const char *const *)words->items,
+        .envp = (const char *const *)env->items,
+        .log = restore->scratch->log,
+        .end_signal = SIGKILL,
+    };
+    if (!companion_start(&spec, &child, err))
+        return false;
+    bool ended = drill_guard_wait(restore->guard, &child, err);
+    companion_end(&child, SIGTERM, END_MS);
+    return ended && (companion_succeeded(&child) || says_failed(restore, env, err));
+}
+
+bool drill_restore_run(const struct drill_restore *restore, const struct drill_backup *backup,
+                       struct err *err)
+{
+    struct repository_env env CLEANUP(repository_env_done) = {0};
+    struct words words CLEANUP(words_done) = {0};
+    char self[PATH_MAX];
+    if (!find_self(self, sizeof self, err) || !make_environment(restore, &env, err))
+        return false;
+    add_words(&words, restore, backup, self);
+    if (words.failed)
+        return err_memory(err);
+    return run(restore, &words, &env, err);
+}
