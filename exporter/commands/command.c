@@ -3,7 +3,7 @@
 #include <string.h>
 
 const struct command *const command_list[] = {&command_serve, &command_once, &command_check_config,
-                                              &command_run, NULL};
+                                              &command_run, &command_drill, NULL};
 
 const struct command *command_find(const char *name)
 {

@@ -28,6 +28,7 @@ extern const struct command command_serve;
 extern const struct command command_check_config;
 extern const struct command command_once;
 extern const struct command command_run;
+extern const struct command command_drill;
 
 /* Ended by NULL; the first is run when none is named. */
 extern const struct command *const command_list[];
