@@ -26,6 +26,7 @@ enum {
     RESTORABLE,
     INCOMPLETE,
     LAST_RESTORABLE,
+    LAST_UNRESTORABLE,
     WINDOW_START,
     WINDOW_END,
     RECOVERY_POINT_AGE,
@@ -56,6 +57,13 @@ static const struct metric_desc metrics[METRIC_COUNT] = {
         {
             .name = "pgbackrest_backup_last_restorable_timestamp_seconds",
             .help = "When the newest backup that looks restorable ended.",
+            .keeps = FACT,
+        },
+    [LAST_UNRESTORABLE] =
+        {
+            .name = "pgbackrest_backup_last_unrestorable_timestamp_seconds",
+            .help = "When the newest backup that cannot be restored ended, seen broken twice; only "
+                    "there when there is one.",
             .keeps = FACT,
         },
     [WINDOW_START] =
@@ -225,13 +233,19 @@ static struct timeline find_production(const struct view *view, const struct inf
     return history ? *history : (struct timeline){.id = id};
 }
 
-/* Newer timelines than production's, by history file or WAL. One that was left long ago is none. */
-static size_t count_foreign(const struct view *view, const struct timeline *production)
+/*
+ * Newer timelines than production's, by history file or WAL. One that was left long ago is none.
+ * While PostgreSQL cannot be asked it is what it was before: an outage mends nothing.
+ */
+static size_t count_foreign(const struct view *view, const struct timeline *production,
+                            size_t before)
 {
     const struct wal_observation *wal = view->wal;
     uint32_t last = production->id;
     size_t count = 0;
-    if (!knows_timeline(archiver_of(view)) || !view->archiver->current)
+    if (!view->archiver || !view->archiver->current)
+        return before;
+    if (!knows_timeline(archiver_of(view)))
         return 0;
     for (size_t i = 0; i < wal->archive.count; i++) {
         uint32_t id = wal_folder_timeline(wal->archive.folders[i]);
@@ -297,6 +311,20 @@ static void add_gaps(struct sink *sink, const struct memory *memory)
              LABELS("older"));
 }
 
+/* When the newest backup ended that two looks found broken; 0: there is none. */
+static int64_t last_unrestorable(const struct restore_input *input, const struct memory *memory)
+{
+    int64_t last = 0;
+    for (size_t i = 0; i < input->stanza->backup_count; i++) {
+        const struct info_backup *backup = &input->stanza->backups[i];
+        if (backup->repo_key == input->repo_key && backup->stop > last &&
+            text_list_has(&memory->before.broken, backup->label) &&
+            text_list_has(&memory->now.broken, backup->label))
+            last = backup->stop;
+    }
+    return last;
+}
+
 static void add_samples(struct sink *sink, const struct restore_summary *summary,
                         const struct memory *memory)
 {
@@ -340,12 +368,15 @@ static bool judge(const struct view *view, struct memory *memory, struct run *ru
         .continuous = repository_has_continuous_wal(view->repository),
         .keeps_all_wal = !pair_list_get(&view->repository->options, "retention-archive"),
     };
-    size_t foreign = count_foreign(view, &production);
+    size_t foreign = count_foreign(view, &production, memory->now.foreign);
     if (!remember(memory, &input, view->wal->listed_at, foreign, err))
         return false;
     input.broken_before = memory->before.listed_at > 0 ? &memory->before.broken : &nothing;
     struct restore_summary summary = restore_summarise(&input);
     add_samples(run->sink, &summary, memory);
+    int64_t unrestorable = last_unrestorable(&input, memory);
+    if (unrestorable > 0)
+        sink_add(run->sink, LAST_UNRESTORABLE, (double)unrestorable, NULL);
     sink_add(run->sink, INCOMPLETE, (double)count_incomplete(view, stanza), NULL);
     summary.missing_since = least(memory->before.missing_since, summary.missing_since);
     summary.missing_older = least(memory->before.missing_older, summary.missing_older);

@@ -36,6 +36,7 @@ static struct backups_observation backups;
 static struct wal_observation wal;
 static struct backup_folder folder;
 static struct timeline history;
+static bool postgres_answers;
 static void *state;
 
 /* What the last run brought. */
@@ -45,6 +46,7 @@ static struct report *report;
 static void begin(void)
 {
     struct err err;
+    postgres_answers = true;
     stanza = (struct stanza){.name = TEXT_OF("main")};
     repository = (struct stanza_repository){.stanza = &stanza,
                                             .key = 1,
@@ -120,10 +122,11 @@ static struct run_input input(const char *collector, const char *name, const voi
 /* Run it on what there is. */
 static void combine(void)
 {
-    const struct run_input inputs[] = {
+    struct run_input inputs[] = {
         input("archiver", "main", &archiver), input("backups", "main/repo1", &backups),
         input("wal", "main/repo1", &wal), input("wal", "main/repo2", NULL)};
     struct err refused = {0}, err = {0};
+    inputs[0].current = postgres_answers;
     sample_set_free(samples);
     report_free(report);
     report = report_new();
@@ -259,6 +262,42 @@ Test(verdict_restore, a_standby_knows_nothing_of_foreign_timelines)
     archiver.in_recovery = true;
     look_twice();
     cr_expect_eq(value("pgbackrest_wal_foreign_timelines" REPO), 0);
+}
+
+Test(verdict_restore, a_foreign_timeline_does_not_go_away_with_postgresql)
+{
+    store(1, 2, 6, 0);
+    store(2, 5, 9, 0);
+    look_twice();
+    postgres_answers = false;
+    look_twice();
+    cr_expect_eq(value("pgbackrest_wal_foreign_timelines" REPO), 1);
+    postgres_answers = true;
+    archiver.timeline = 2;
+    look_twice();
+    cr_expect_eq(value("pgbackrest_wal_foreign_timelines" REPO), 0);
+}
+
+Test(verdict_restore, a_backup_that_two_looks_found_broken_is_told_until_it_is_whole)
+{
+    const char *series = "pgbackrest_backup_last_unrestorable_timestamp_seconds" REPO;
+    combine();
+    combine();
+    cr_expect_eq(value(series), -1, "one look may have been too early");
+    look_again();
+    cr_expect_eq(value(series), 5000);
+    cr_expect_eq(value("pgbackrest_backup_last_restorable_timestamp_seconds" REPO), -1);
+    store(1, 2, 3, 0);
+    look_again();
+    cr_expect_eq(value(series), -1);
+    cr_expect_eq(value("pgbackrest_backup_last_restorable_timestamp_seconds" REPO), 5000);
+}
+
+Test(verdict_restore, another_repositorys_broken_backup_is_not_told)
+{
+    repository.key = wal.repo_key = 2;
+    look_twice();
+    cr_expect_eq(value("pgbackrest_backup_last_unrestorable_timestamp_seconds" REPO), -1);
 }
 
 Test(verdict_restore, without_continuous_wal_a_backup_is_a_point_and_has_no_gaps)
