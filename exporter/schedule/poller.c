@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "exporter/base/log.h"
@@ -438,6 +439,7 @@ static int64_t until_next_ms(struct worker *worker)
 static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
+    prctl(PR_SET_NAME, worker->collector->name); /* for `top -H`; the kernel cuts it */
     int64_t next_ms = clock_monotonic_ms() + rand_r(&worker->random) % FIRST_RUN_SPREAD_MS;
     while (wait_for_turn(worker, next_ms)) {
         int64_t started_ms = clock_monotonic_ms();

@@ -76,6 +76,8 @@ class Alertmanager:
 
 
 class Prometheus:
+    program = "/usr/bin/prometheus"
+
     def __init__(self, place, port, alertmanager_port, exporter_port, interval):
         self.place = place
         self.port = port
@@ -88,7 +90,7 @@ class Prometheus:
         self.place.write(RULES, (ALERTS / RULES).read_text())
         configuration = self._configure()
         self.process.start(
-            ["/usr/bin/prometheus", f"--config.file={configuration}", f"--web.listen-address=127.0.0.1:{self.port}"]
+            [self.program, f"--config.file={configuration}", f"--web.listen-address=127.0.0.1:{self.port}"]
             + [f"--storage.tsdb.path={self.place.path('prometheus')}", "--storage.tsdb.retention.time=1d"]
         )
 

@@ -12,14 +12,23 @@ class Answer:
     text: str
 
 
-def get(port, path, headers=None):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+def ask(connection, path, headers=None, method="GET"):
+    """Status, headers and bytes of one answer; the connection is closed."""
     try:
-        connection.request("GET", path, headers=headers or {})
+        connection.request(method, path, headers=headers or {})
         response = connection.getresponse()
-        return Answer(response.status, response.headers, response.read().decode(errors="replace"))
+        return response.status, response.headers, response.read()
     finally:
         connection.close()
+
+
+def connect(port, host="127.0.0.1"):
+    return http.client.HTTPConnection(host, port, timeout=SECONDS)
+
+
+def get(port, path, headers=None):
+    status, headers, body = ask(connect(port), path, headers)
+    return Answer(status, headers, body.decode(errors="replace"))
 
 
 def answers_ok(port, path):
