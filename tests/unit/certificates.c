@@ -32,8 +32,7 @@ static void write_out(const struct certificate_wish *wish, const char *ending, g
 {
     struct strbuf name CLEANUP(strbuf_done) = {0};
     strbuf_printf(&name, "%s.%s", wish->name, ending);
-    char *path CLEANUP(text_free) =
-        config_file_write(wish->folder, strbuf_text(&name), (char *)pem->data);
+    free(config_file_write(wish->folder, strbuf_text(&name), (char *)pem->data));
     gnutls_free(pem->data);
 }
 

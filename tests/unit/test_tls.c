@@ -1,6 +1,7 @@
 #include "exporter/web/tls.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -118,8 +119,8 @@ Test(tls, a_key_that_we_may_not_read_is_named)
 
 Test(tls, what_is_no_pem_is_named)
 {
-    char *path CLEANUP(text_free) = config_file_write(folder, "text", "no PEM\n");
-    char *empty CLEANUP(text_free) = config_file_write(folder, "empty", "");
+    free(config_file_write(folder, "text", "no PEM\n"));
+    free(config_file_write(folder, "empty", ""));
     cr_expect(
         strstr(refused((struct said){.certificate = "text"}), "text holds no certificate in PEM: "),
         "%s", err.text);
