@@ -29,6 +29,7 @@ extern const struct command command_check_config;
 extern const struct command command_once;
 extern const struct command command_run;
 extern const struct command command_drill;
+extern const struct command command_complete_wal;
 
 /* Ended by NULL; the first is run when none is named. */
 extern const struct command *const command_list[];

@@ -10,8 +10,11 @@
 
 #include "collectors/repository.h"
 #include "exporter/commands/command.h"
+#include "exporter/commands/run_backup.h"
+#include "exporter/commands/run_child.h"
 #include "exporter/commands/run_line.h"
 #include "exporter/commands/run_print.h"
+#include "exporter/commands/signals.h"
 
 /* What a person's own environment says to pgbackrest and to libpq in it. */
 static const char *const passed[] = {"HOME",       "USER",         "LOGNAME",       "TZ",
@@ -38,11 +41,6 @@ static bool make_environment(const struct run_line *line, const struct stanza *s
     return true;
 }
 
-static void argv_freep(char ***argv)
-{
-    free((void *)*argv);
-}
-
 /* program, what run gives, then what was asked for. --repo too is in the environment: it holds no
  * other repository. */
 static char **build_argv(const struct run_line *line, const char *program, const char *stanza)
@@ -61,22 +59,69 @@ static char **build_argv(const struct run_line *line, const char *program, const
     return argv;
 }
 
-/* Returns only when it could not. */
-static bool become_pgbackrest(const struct run_line *line, const struct settings *settings,
-                              const struct stanza *stanza, struct err *err)
+/* pgbackrest as it is called. */
+struct call {
+    char **argv;
+    struct strbuf stanza_option;
+    struct repository_env env;
+};
+
+static void call_done(struct call *call)
 {
-    struct repository_env env CLEANUP(repository_env_done) = {0};
-    struct strbuf stanza_option CLEANUP(strbuf_done) = {0};
-    const char *program = settings->pgbackrest.command;
-    strbuf_printf(&stanza_option, "--stanza=%s", stanza->name);
-    char **argv CLEANUP(argv_freep) = build_argv(line, program, strbuf_text(&stanza_option));
-    if (!argv || stanza_option.failed)
+    free((void *)call->argv);
+    strbuf_done(&call->stanza_option);
+    repository_env_done(&call->env);
+}
+
+static bool make_call(const struct run_line *line, const struct settings *settings,
+                      const struct stanza *stanza, struct call *call, struct err *err)
+{
+    strbuf_printf(&call->stanza_option, "--stanza=%s", stanza->name);
+    call->argv = build_argv(line, settings->pgbackrest.command, strbuf_text(&call->stanza_option));
+    if (!call->argv || call->stanza_option.failed)
         return err_memory(err);
-    if (!make_environment(line, stanza, &env, err))
-        return false;
+    return make_environment(line, stanza, &call->env, err);
+}
+
+/* Returns only when it could not. */
+static bool become_pgbackrest(const struct call *call, struct err *err)
+{
     signal(SIGPIPE, SIG_DFL); /* ignored by us, and inherited */
-    execve(program, argv, env.items);
-    return err_system(err, errno, "cannot run %s (pgbackrest.command)", program);
+    execve(call->argv[0], call->argv, call->env.items);
+    return err_system(err, errno, "cannot run %s (pgbackrest.command)", call->argv[0]);
+}
+
+static void close_fd(const int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+/* Stay with it, for what comes after it. *ret_status is pgbackrest's own unless it ended well. */
+static bool supervise(struct call *call, struct settings *settings,
+                      const struct stanza_repository *repository, int *ret_status, struct err *err)
+{
+    int status = 0;
+    int signals CLEANUP(close_fd) = signals_take();
+    if (!run_backup_prepare(&call->env, err) ||
+        !run_child(call->argv, call->env.items, signals, &status, err))
+        return false;
+    if (status == EXIT_FINE && !run_backup_complete(settings, repository, signals))
+        status = EXIT_WRONG;
+    *ret_status = status;
+    return true;
+}
+
+/* *ret_status is written when pgbackrest has run; what it becomes does not come back. */
+static bool act(const struct run_line *line, struct settings *settings, const struct stanza *stanza,
+                int *ret_status, struct err *err)
+{
+    struct call call CLEANUP(call_done) = {0};
+    const struct stanza_repository *incomplete = run_backup_target(line, stanza);
+    if (!make_call(line, settings, stanza, &call, err))
+        return false;
+    return incomplete ? supervise(&call, settings, incomplete, ret_status, err)
+                      : become_pgbackrest(&call, err);
 }
 
 /* Whether pgbackrest.conf gives the plain line repositories that were not asked for. */
@@ -110,8 +155,9 @@ static bool print(const struct run_line *line, const struct settings *settings,
            err_system(err, errno, "cannot write");
 }
 
-/* True after --print; what runs does not come back. */
-static bool run(const struct run_line *line, struct settings *settings, struct err *err)
+/* The exit status, or false with *err. */
+static bool run(const struct run_line *line, struct settings *settings, int *ret_status,
+                struct err *err)
 {
     static char no_name[] = "";
     static const struct stanza none = {.name = no_name};
@@ -120,8 +166,12 @@ static bool run(const struct run_line *line, struct settings *settings, struct e
                                !run_line_stanza(line, settings, &stanza, err) ||
                                !run_line_check_repository(line, stanza, err)))
         return false;
-    return line->print ? print(line, settings, stanza, err)
-                       : become_pgbackrest(line, settings, stanza, err);
+    if (!line->print)
+        return act(line, settings, stanza, ret_status, err);
+    if (!print(line, settings, stanza, err))
+        return false;
+    *ret_status = EXIT_FINE;
+    return true;
 }
 
 static int run_run(const struct command_line *command_line, struct settings *settings, int argc,
@@ -133,9 +183,7 @@ static int run_run(const struct command_line *command_line, struct settings *set
     bool sound = run_line_read(argc, argv, &line, &err);
     if (sound && line.help)
         status = fputs(run_line_usage, stdout) >= 0 ? EXIT_FINE : EXIT_WRONG;
-    else if (sound && run(&line, settings, &err))
-        status = EXIT_FINE;
-    else
+    else if (!sound || !run(&line, settings, &status, &err))
         fprintf(stderr, "pgbackup_exporter: %s\n", err.text);
     settings_free(settings);
     return status;

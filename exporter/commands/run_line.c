@@ -15,9 +15,14 @@ const char run_line_usage[] =
     "\n"
     "  --stanza STANZA  can be left out where there is only one\n"
     "  --repo KEY       only this repository; a fault of another one cannot hinder it then\n"
-    "  --print          show the plain pgbackrest line instead, without any secret in it\n";
+    "  --print          show the plain pgbackrest line instead, without any secret in it\n"
+    "\n"
+    "A backup into a repository that archive_command does not feed (continuous-wal: false) is "
+    "made\n"
+    "without waiting for WAL there, and its WAL is copied at once as complete-wal does, unless\n"
+    "--archive-check is given. Without --repo, pgBackRest backs up to the first repository only.\n";
 
-/* Of pgBackRest 2.45; those that write are run as they are, and nothing is recorded of them. */
+/* Of pgBackRest 2.45. */
 static const struct {
     const char *name;
     bool takes_stanza, takes_repo; /* as options; in the environment none is refused */

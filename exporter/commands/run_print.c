@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "collectors/repository.h"
+#include "exporter/commands/run_backup.h"
 
 static void add_variable(struct strbuf *out, const struct stanza_repository *repository,
                          const char *option)
@@ -67,6 +68,8 @@ static void add_command(const struct run_line *line, const struct settings *sett
         strbuf_putc(out, ' ');
         strbuf_shell_word(out, line->arguments[i]);
     }
+    if (run_backup_target(line, stanza))
+        run_backup_print_option(line, out);
 }
 
 static bool is_ours(const struct run_line *line, const struct stanza_repository *repository)
@@ -91,5 +94,9 @@ void run_print(const struct run_line *line, const struct settings *settings,
     strbuf_printf(out, "%s%s%s", credentials.length > 0 ? "( " : "", strbuf_text(&credentials),
                   strbuf_text(&variables));
     add_command(line, settings, stanza, out);
-    strbuf_puts(out, credentials.length > 0 ? " )\n" : "\n");
+    strbuf_puts(out, credentials.length > 0 ? " )" : "");
+    const struct stanza_repository *incomplete = run_backup_target(line, stanza);
+    strbuf_puts(out, incomplete ? " &&\n" : "\n");
+    if (incomplete)
+        run_backup_print_completing(incomplete, out);
 }
