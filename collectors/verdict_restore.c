@@ -11,6 +11,7 @@
 
 #include "collectors/archiver.h"
 #include "collectors/backups.h"
+#include "collectors/drill.h"
 #include "collectors/repository.h"
 #include "collectors/repository_target.h"
 #include "collectors/verdict_restore_report.h"
@@ -165,6 +166,7 @@ struct view {
     const struct run_input *archiver;
     const struct backups_observation *backups;
     const struct wal_observation *wal;
+    const struct drill_observation *drill;
     bool lock_held;
 };
 
@@ -185,6 +187,8 @@ static struct view find_inputs(const struct run *run)
             view.backups = input->observation;
         else if (is_from(input, "wal", run->target->name))
             view.wal = input->observation;
+        else if (is_from(input, "drill", run->target->name))
+            view.drill = input->observation;
     }
     view.lock_held = view.backups && view.backups->lock_known && view.backups->lock.held;
     return view;
@@ -380,8 +384,16 @@ static bool judge(const struct view *view, struct memory *memory, struct run *ru
     sink_add(run->sink, INCOMPLETE, (double)count_incomplete(view, stanza), NULL);
     summary.missing_since = least(memory->before.missing_since, summary.missing_since);
     summary.missing_older = least(memory->before.missing_older, summary.missing_older);
-    verdict_restore_report(run->report, view->repository, &summary,
-                           least(memory->before.foreign, memory->now.foreign));
+    verdict_restore_report(run->report,
+                           &(struct restore_story){
+                               .repository = view->repository,
+                               .input = &input,
+                               .summary = &summary,
+                               .foreign = least(memory->before.foreign, memory->now.foreign),
+                               .drill = view->drill,
+                               .archiver = archiver && view->archiver->current ? archiver : NULL,
+                               .now = clock_wall_seconds(),
+                           });
     return true;
 }
 

@@ -2,8 +2,13 @@
 
 #include <inttypes.h>
 
+#include "collectors/repository.h"
+#include "collectors/verdict_restore_line.h"
 #include "exporter/base/strbuf.h"
 #include "exporter/report/when.h"
+
+#define MIB          (1024.0 * 1024.0)
+#define POINTS_NAMED 3 /* ends of backups that are said one by one */
 
 static struct report_item *add_group(struct report *report,
                                      const struct stanza_repository *repository)
@@ -14,15 +19,18 @@ static struct report_item *add_group(struct report *report,
     return report_group(report, NULL, strbuf_text(&title));
 }
 
+/* ---- the verdict ---- */
+
 /* Why the newest backup cannot be restored. */
 static void add_reason(struct strbuf *out, const struct restore_summary *summary)
 {
-    static const char *const states[] = {
+    static const char *const states[WAL_PRESENT + 1] = {
         [WAL_MISSING] = "is not in this repository",
         [WAL_EMPTY] = "is an empty file there",
         [WAL_DUPLICATE] = "is there twice",
     };
     const struct restore_verdict *newest = &summary->newest;
+    const char *state = states[newest->segment_state];
     strbuf_printf(out, "backup %s needs ", newest->backup->label);
     if (newest->grade == RESTORE_NO_FOLDER) {
         strbuf_printf(out, "%s, whose folder or manifest is gone", newest->folder);
@@ -30,7 +38,7 @@ static void add_reason(struct strbuf *out, const struct restore_summary *summary
     }
     strbuf_puts(out, "WAL ");
     wal_segment_name(&newest->segment, summary->segment_size, out);
-    strbuf_printf(out, ", which %s", states[newest->segment_state]);
+    strbuf_printf(out, ", which %s", state ? state : "was not looked for yet");
 }
 
 static void add_window(struct strbuf *out, const struct restore_summary *summary)
@@ -69,14 +77,68 @@ static void add_no_restore(struct report *report, struct report_item *group,
         report_step(report, group, "Let archive_command push WAL to this repository, too.", NULL);
 }
 
-static void add_restore(struct report *report, struct report_item *group,
-                        const struct restore_summary *summary)
+/* A drill proves what was there. What has broken since is not proven by it. */
+static bool drill_still_counts(const struct restore_story *story)
 {
+    const struct drill_observation *drill = story->drill;
+    const struct repository_settings *settings = story->repository->settings;
+    double objective = settings ? settings->objectives.drill : 0;
+    if (!drill || drill->state != DRILL_SUCCEEDED || is_broken(&story->summary->newest))
+        return false;
+    if (story->summary->missing_since > 0 || story->foreign > 0)
+        return false;
+    return objective <= 0 || story->now - drill->success_ended_at <= objective;
+}
+
+static void add_drill(struct strbuf *out, const struct drill_observation *drill)
+{
+    if (!drill || drill->success_ended_at <= 0) {
+        strbuf_puts(out, drill && drill->state == DRILL_FAILED ? "the last drill failed"
+                                                               : "not drilled");
+        return;
+    }
+    strbuf_puts(out, drill->state == DRILL_FAILED ? "the last drill failed, the one that worked: "
+                                                  : "last drill ");
+    when_add_utc(out, drill->success_ended_at);
+}
+
+static void add_proven(struct report *report, struct report_item *group,
+                       const struct restore_story *story, const char *window)
+{
+    const struct drill_observation *drill = story->drill;
     struct strbuf text CLEANUP(strbuf_done) = {0};
+    strbuf_puts(&text, "PROVEN (drill ");
+    when_add_utc(&text, drill->success_ended_at);
+    strbuf_puts(&text, ", ");
+    when_add_span(&text, drill->success_duration_s);
+    report_verdict_of(report, group, GRADE_PROVEN, drill->success_ended_at, "%s), restorable %s",
+                      strbuf_text(&text), window);
+}
+
+static void add_unproven(struct report *report, struct report_item *group,
+                         const struct restore_story *story, const char *window)
+{
+    const struct drill_observation *drill = story->drill;
+    struct strbuf drilled CLEANUP(strbuf_done) = {0};
+    add_drill(&drilled, drill);
+    report_verdict_of(report, group, GRADE_OK, drill ? drill->success_ended_at : 0,
+                      "looks restorable %s (nothing missing; %s)", window, strbuf_text(&drilled));
+}
+
+static void add_restore(struct report *report, struct report_item *group,
+                        const struct restore_story *story)
+{
+    const struct restore_summary *summary = story->summary;
+    struct strbuf window CLEANUP(strbuf_done) = {0};
     struct strbuf reason CLEANUP(strbuf_done) = {0};
-    add_window(&text, summary);
-    report_verdict(report, group, GRADE_OK, "looks restorable %s (nothing missing; not drilled)",
-                   strbuf_text(&text));
+    if (summary->has_window)
+        add_window(&window, summary);
+    else
+        strbuf_puts(&window, "to a moment that is not known yet");
+    if (drill_still_counts(story))
+        add_proven(report, group, story, strbuf_text(&window));
+    else
+        add_unproven(report, group, story, strbuf_text(&window));
     if (!is_broken(&summary->newest))
         return;
     add_reason(&reason, summary);
@@ -100,24 +162,114 @@ static void add_gaps(struct report *report, struct report_item *group,
                        summary->missing_older);
 }
 
-void verdict_restore_report(struct report *report, const struct stanza_repository *repository,
-                            const struct restore_summary *summary, size_t foreign)
+/* ---- to which moment, and what would be lost ---- */
+
+/* Without continuous WAL there is nothing between the ends of backups. */
+static void add_points(struct report *report, struct report_item *group,
+                       const struct restore_story *story)
 {
-    struct report_item *group = add_group(report, repository);
+    const struct info_stanza *stanza = story->input->stanza;
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    size_t named = 0;
+    for (size_t i = stanza->backup_count; i-- > 0 && named < POINTS_NAMED;) {
+        if (!verdict_restore_line_can(story->input, &stanza->backups[i]))
+            continue;
+        strbuf_puts(&text, named++ > 0 ? ", " : "only the ends of backups: ");
+        when_add_utc(&text, (double)stanza->backups[i].stop);
+    }
+    if (story->summary->restorable_count > named)
+        strbuf_printf(&text, " and %zu older", story->summary->restorable_count - named);
+    report_fact(report, group, "reaches", "%s", strbuf_text(&text));
+}
+
+static bool knows_loss(const struct restore_story *story)
+{
+    const struct archiver_observation *archiver = story->archiver;
+    return story->input->continuous && story->summary->run_end > 0 && archiver &&
+           archiver->has_lsn && !archiver->in_recovery;
+}
+
+/* What PostgreSQL has written behind the last segment that recovery reaches. */
+static void add_loss(struct report *report, struct report_item *group,
+                     const struct restore_story *story)
+{
+    const struct restore_summary *summary = story->summary;
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    uint64_t safe = summary->run_end * summary->segment_size;
+    if (!story->input->continuous)
+        strbuf_puts(&text, "all that was written since that backup ended,");
+    else if (!knows_loss(story))
+        strbuf_puts(&text, "all that was written since");
+    else if (story->archiver->lsn > safe)
+        strbuf_printf(&text, "%.1f MiB of WAL, written since",
+                      (double)(story->archiver->lsn - safe) / MIB);
+    else
+        strbuf_puts(&text, "nothing: all WAL that PostgreSQL has written was there");
+    report_since(report, group, "would be lost", strbuf_text(&text), (double)summary->window_end);
+}
+
+static void add_moment(struct report *report, struct report_item *group,
+                       const struct restore_story *story)
+{
+    if (!story->summary->has_window)
+        return;
+    report_time(report, group, "latest moment", (double)story->summary->window_end);
+    if (!story->input->continuous)
+        add_points(report, group, story);
+    add_loss(report, group, story);
+}
+
+/* ---- how to restore ---- */
+
+/* Where recovery is to end: a default one looks for WAL that is not there, or goes astray. */
+static void add_target(struct strbuf *out, const struct restore_story *story)
+{
+    const struct restore_summary *summary = story->summary;
+    if (!story->input->continuous && !summary->restorable.backup->archive_stop)
+        strbuf_puts(out, " --type=none");
+    else if (!story->input->continuous)
+        strbuf_puts(out, " --type=immediate --target-action=promote");
+    else if (story->foreign > 0)
+        strbuf_printf(out, " --target-timeline=%" PRIu32, story->input->production->id);
+}
+
+static void add_command(struct report *report, struct report_item *group,
+                        const struct restore_story *story)
+{
+    const struct restore_summary *summary = story->summary;
+    struct strbuf options CLEANUP(strbuf_done) = {0};
+    struct strbuf command CLEANUP(strbuf_done) = {0};
+    if (!summary->restorable.backup)
+        return;
+    strbuf_puts(&options, "restore");
+    if (summary->restorable.backup != summary->newest.backup)
+        strbuf_printf(&options, " --set=%s", summary->restorable.backup->label);
+    add_target(&options, story);
+    repository_add_command(story->repository, strbuf_text(&options), &command);
+    report_step(report, group,
+                "Restore to that moment, with PostgreSQL stopped and its data directory empty:",
+                strbuf_text(&command));
+}
+
+void verdict_restore_report(struct report *report, const struct restore_story *story)
+{
+    const struct restore_summary *summary = story->summary;
+    struct report_item *group = add_group(report, story->repository);
     if (summary->restorable.backup)
-        add_restore(report, group, summary);
+        add_restore(report, group, story);
     else
         add_no_restore(report, group, summary);
     add_gaps(report, group, summary);
-    if (foreign > 0)
+    if (story->foreign > 0)
         report_verdict(report, group, GRADE_FAILED,
                        "%zu foreign timelines: a default restore would follow them and lose what "
                        "production wrote",
-                       foreign);
+                       story->foreign);
+    add_moment(report, group, story);
     report_fact(report, group, "restorable backups", "%zu of %zu", summary->restorable_count,
                 summary->restorable_count + summary->broken_count + summary->unknown_count);
-    if (summary->has_window)
-        report_time(report, group, "latest moment", (double)summary->window_end);
+    add_command(report, group, story);
+    verdict_restore_line(report, group, story);
 }
 
 void verdict_restore_report_unknown(struct report *report,

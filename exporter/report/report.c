@@ -127,6 +127,21 @@ void report_verdict(struct report *report, struct report_item *group, enum grade
     va_end(values);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a verdict and the moment that it speaks of */
+void report_verdict_of(struct report *report, struct report_item *group, enum grade grade,
+                       double time, const char *format, ...)
+{
+    struct report_item *item = add(report, group, REPORT_VERDICT);
+    if (!item)
+        return;
+    va_list values;
+    va_start(values, format);
+    item->grade = grade;
+    item->time = time;
+    item->text = format_text(report, format, values);
+    va_end(values);
+}
+
 void report_fact(struct report *report, struct report_item *group, const char *title,
                  const char *format, ...)
 {
@@ -142,10 +157,17 @@ void report_fact(struct report *report, struct report_item *group, const char *t
 
 void report_time(struct report *report, struct report_item *group, const char *title, double time)
 {
+    report_since(report, group, title, NULL, time);
+}
+
+void report_since(struct report *report, struct report_item *group, const char *title,
+                  const char *text, double time)
+{
     struct report_item *item = add(report, group, REPORT_FACT);
     if (!item)
         return;
     item->title = copy(report, title);
+    item->text = copy(report, text);
     item->time = time;
     item->end = time;
 }

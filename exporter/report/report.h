@@ -28,7 +28,7 @@ enum grade {
 enum report_kind {
     REPORT_GROUP,   /* title; has children */
     REPORT_VERDICT, /* grade and a sentence: the first thing to read of its group */
-    REPORT_FACT,    /* title and a text, or title and a time */
+    REPORT_FACT,    /* title and a text, a time, or both ("all that was written since", a time) */
     REPORT_EVENT,   /* a point or span of time on the group's time line */
     REPORT_STEP,    /* what to do next: a sentence, and a command that can be pasted */
     REPORT_DETAIL,  /* a long text, as it came: the last full error */
@@ -40,7 +40,9 @@ struct report_item {
     char *title;   /* group: its name; fact: its label; event: its kind ("full") */
     char *text;    /* verdict, step, detail: the sentence; fact, event: the value or label */
     char *command; /* step: the exact command line, or NULL */
-    double time;   /* fact, event: seconds since 1970; 0 for none. Renderers show UTC and age */
+    double time;   /* fact, event: seconds since 1970; 0 for none. Renderers show UTC and age, of a
+                      fact behind its text. Verdict: a moment that its text names as
+                      when_add_utc() does; renderers may show its age there instead */
     double end;    /* event: end of its span; equal to time for a point */
     struct report_item **children; /* group only */
     size_t child_count;
@@ -63,9 +65,13 @@ struct report_item *report_group(struct report *report, struct report_item *grou
                                  const char *title);
 void report_verdict(struct report *report, struct report_item *group, enum grade grade,
                     const char *format, ...) PRINTF(4, 5);
+void report_verdict_of(struct report *report, struct report_item *group, enum grade grade,
+                       double time, const char *format, ...) PRINTF(5, 6);
 void report_fact(struct report *report, struct report_item *group, const char *title,
                  const char *format, ...) PRINTF(4, 5);
 void report_time(struct report *report, struct report_item *group, const char *title, double time);
+void report_since(struct report *report, struct report_item *group, const char *title,
+                  const char *text, double time);
 void report_event(struct report *report, struct report_item *group, const char *kind,
                   const char *label, double time, double end);
 void report_step(struct report *report, struct report_item *group, const char *sentence,
