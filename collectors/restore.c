@@ -1,5 +1,6 @@
 #include "collectors/restore.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_restorable(enum restore_grade grade)
@@ -7,13 +8,18 @@ static bool is_restorable(enum restore_grade grade)
     return grade == RESTORE_OK || grade == RESTORE_DAMAGED;
 }
 
+static int compare_labels(const void *one, const void *other)
+{
+    const struct backup_folder *left = one, *right = other;
+    return strcmp(left->label, right->label);
+}
+
 static const struct backup_folder *find_folder(const struct restore_input *input, const char *label)
 {
-    for (size_t i = 0; i < input->folder_count; i++) {
-        if (strcmp(input->folders[i].label, label) == 0)
-            return &input->folders[i];
-    }
-    return NULL;
+    struct backup_folder key = {.label = label};
+    if (input->folder_count == 0)
+        return NULL;
+    return bsearch(&key, input->folders, input->folder_count, sizeof key, compare_labels);
 }
 
 /* A folder that the listing does not have is gone, unless the backup is younger than the listing.
@@ -22,8 +28,9 @@ static enum folder_state state_of(const struct restore_input *input, const char 
                                   const struct info_backup *backup)
 {
     const struct backup_folder *folder = find_folder(input, label);
+    bool doubted = folder && folder->state == FOLDER_INCOMPLETE && !folder->twice;
     if (folder)
-        return folder->state;
+        return doubted && input->broken_before ? FOLDER_UNKNOWN : folder->state;
     return backup->stop < input->listed_at ? FOLDER_MISSING : FOLDER_UNKNOWN;
 }
 
@@ -57,7 +64,14 @@ static bool backup_range(const struct restore_input *input, const struct info_ba
     uint64_t size = input->archive->segment_size;
     return backup->archive_start && backup->archive_stop &&
            wal_segment_parse(backup->archive_start, size, ret_start) &&
-           wal_segment_parse(backup->archive_stop, size, ret_stop);
+           wal_segment_parse(backup->archive_stop, size, ret_stop) &&
+           ret_start->number <= ret_stop->number;
+}
+
+/* An offline backup: the server stood still. */
+static bool needs_no_wal(const struct info_backup *backup)
+{
+    return !backup->archive_start && !backup->archive_stop;
 }
 
 /* A backup that was made across a promotion ends on a newer timeline than it began on. */
@@ -69,22 +83,39 @@ static uint32_t timeline_within(const struct restore_input *input, const struct 
     return timeline_of_segment(input->production, number, input->archive->segment_size);
 }
 
-static void judge_wal(const struct restore_input *input, struct restore_verdict *verdict)
+/* Whether it can be said that a segment is missing which is not present. */
+static bool is_certain(const struct restore_input *input, const struct wal_segment *segment)
 {
-    struct wal_segment start, stop;
-    if (!backup_range(input, verdict->backup, &start, &stop))
-        return;
-    for (uint64_t number = start.number; number <= stop.number; number++) {
-        struct wal_segment segment = {timeline_within(input, &start, &stop, number), number};
+    if (wal_archive_state(input->archive, segment) == WAL_UNKNOWN)
+        return false;
+    return !input->broken_before || !wal_archive_is_first_sight(input->archive, segment);
+}
+
+static void judge_segments(const struct restore_input *input, const struct wal_segment *start,
+                           const struct wal_segment *stop, struct restore_verdict *verdict)
+{
+    for (uint64_t number = start->number; number <= stop->number; number++) {
+        struct wal_segment segment = {timeline_within(input, start, stop, number), number};
         enum wal_state state = wal_archive_state(input->archive, &segment);
         if (state == WAL_PRESENT)
             continue;
-        bool seen = input->archive_listed && verdict->backup->stop < input->listed_at;
+        bool seen = verdict->backup->stop < input->listed_at && is_certain(input, &segment);
         verdict->grade = seen ? RESTORE_NO_WAL : RESTORE_UNKNOWN;
         verdict->segment = segment;
         verdict->segment_state = state;
         return;
     }
+}
+
+static void judge_wal(const struct restore_input *input, struct restore_verdict *verdict)
+{
+    struct wal_segment start, stop;
+    if (needs_no_wal(verdict->backup))
+        return;
+    if (backup_range(input, verdict->backup, &start, &stop))
+        judge_segments(input, &start, &stop, verdict);
+    else
+        verdict->grade = RESTORE_UNKNOWN; /* what it needs is not understood */
 }
 
 static bool is_broken(enum restore_grade grade)
@@ -159,6 +190,8 @@ static int64_t end_time(const struct restore_input *input, uint64_t end, int64_t
     uint32_t timeline =
         timeline_of_segment(input->production, end - 1, input->archive->segment_size);
     int64_t stored = wal_archive_time(input->archive, &(struct wal_segment){timeline, end - 1});
+    if (stored > input->listed_at)
+        stored = input->listed_at; /* a store whose clock is ahead */
     return stored > backup_stop ? stored : backup_stop;
 }
 
@@ -170,7 +203,8 @@ static bool reaches(const struct restore_input *input, const struct info_backup 
     if (!backup_range(input, backup, &start, &stop))
         return false;
     *ret_from = stop.number + 1;
-    return wal_archive_missing(input->archive, input->production, stop.number + 1, number) == 0;
+    return wal_archive_missing(input->archive, input->production,
+                               (struct wal_range){stop.number + 1, number}, false) == 0;
 }
 
 /*
@@ -186,7 +220,8 @@ static int64_t window_start(const struct restore_input *input, const struct info
     uint64_t number = stop.number + 1;
     for (size_t i = input->stanza->backup_count; i-- > 0;) {
         const struct info_backup *backup = &input->stanza->backups[i];
-        if (!is_current(input, backup) || backup->stop >= begin || !is_on_the_way(input, backup))
+        if (!is_current(input, backup) || backup->stop >= begin || !is_on_the_way(input, backup) ||
+            needs_no_wal(backup))
             continue;
         if (!reaches(input, backup, number, &number))
             return begin;
@@ -205,6 +240,9 @@ static void add_window(struct restore_summary *summary, const struct restore_inp
     summary->has_window = true;
     summary->window_start = summary->window_end = last->stop;
     if (!input->continuous)
+        return;
+    summary->has_window = input->archive_listed;
+    if (!summary->has_window)
         return;
     summary->run_end = run_end(input, last);
     summary->window_end = end_time(input, summary->run_end, last->stop);
@@ -234,21 +272,30 @@ static bool next_range(const struct restore_input *input, uint64_t number, struc
     return found;
 }
 
-/*
- * From the oldest backup to the newest. What lies between two of them and is gone as a whole was
- * taken by repo-retention-archive, where that is set.
- */
+static uint64_t missing_in(const struct restore_input *input, uint64_t begin, uint64_t end)
+{
+    return wal_archive_missing(input->archive, input->production, (struct wal_range){begin, end},
+                               input->broken_before);
+}
+
+/* What lies between two backups and is gone as a whole was taken by repo-retention-archive, where
+ * that is set. */
+static uint64_t missing_between(const struct restore_input *input, uint64_t begin, uint64_t end)
+{
+    struct wal_range range = {begin, end};
+    uint64_t gone = wal_archive_missing(input->archive, input->production, range, false);
+    return !input->keeps_all_wal && gone == end - begin ? 0 : missing_in(input, begin, end);
+}
+
+/* From the oldest backup to the newest. */
 static uint64_t missing_before(const struct restore_input *input, uint64_t newest_stop)
 {
     struct range range = {0};
     uint64_t missing = 0, at = 0;
     while (at <= newest_stop && next_range(input, at, &range)) {
         uint64_t from = range.start > at ? range.start : at;
-        uint64_t between =
-            at == 0 ? 0 : wal_archive_missing(input->archive, input->production, at, from);
-        bool expired = !input->keeps_all_wal && between == from - at;
-        missing += expired ? 0 : between;
-        missing += wal_archive_missing(input->archive, input->production, from, range.stop + 1);
+        missing += at == 0 ? 0 : missing_between(input, at, from);
+        missing += missing_in(input, from, range.stop + 1);
         at = range.stop + 1;
     }
     return missing;
@@ -264,8 +311,7 @@ static void add_gaps(struct restore_summary *summary, const struct restore_input
     uint64_t hole = wal_archive_run_end(input->archive, input->production, stop.number + 1);
     summary->gaps_known = true;
     summary->missing_older = missing_before(input, stop.number);
-    summary->missing_since =
-        wal_archive_missing(input->archive, input->production, stop.number + 1, end);
+    summary->missing_since = missing_in(input, stop.number + 1, end);
     summary->first_missing_since = (struct wal_segment){
         timeline_of_segment(input->production, hole, input->archive->segment_size), hole};
 }

@@ -30,6 +30,8 @@ struct backup_folder {
     enum folder_state state;
     bool archive_copy;  /* the backup carries the WAL it needs (option-archive-copy) */
     int64_t changed_at; /* when a file right in it was last written, s since 1970; 0: not known */
+    bool twice;         /* the look before found it in the same state */
+    double looked_at;   /* s since 1970; 0: not yet */
 };
 
 /* All that is known of one repository. Nothing is owned. */
@@ -38,12 +40,13 @@ struct restore_input {
     int64_t repo_key;
     const struct wal_archive *archive; /* of the current database */
     int64_t listed_at;   /* when, s since 1970: what came later cannot have been seen */
-    bool archive_listed; /* all of it that matters; else a segment that is not there is unknown */
-    const struct timeline *production; /* the one to reach */
-    const struct backup_folder *folders;
+    bool archive_listed; /* all of it; else there are no gaps to tell */
+    const struct timeline *production;   /* the one to reach */
+    const struct backup_folder *folders; /* by label */
     size_t folder_count;
     /* Labels of backups that could not be restored at the look before; what is found broken for the
-     * first time may be a race with expire or archive-push, so it is unknown. NULL: believe it. */
+     * first time may be a race with expire or archive-push, so it is unknown, and a segment that is
+     * missing at first sight is not missing yet. NULL: believe all. */
     const struct text_list *broken_before;
     bool continuous;    /* every segment is pushed here */
     bool keeps_all_wal; /* no repo-retention-archive: WAL goes with the oldest backup only */
@@ -52,7 +55,7 @@ struct restore_input {
 enum restore_grade {
     RESTORE_OK,
     RESTORE_DAMAGED, /* with page checksum errors */
-    RESTORE_UNKNOWN, /* not everything was looked at */
+    RESTORE_UNKNOWN, /* not everything was looked at, or not often enough */
     RESTORE_NO_WAL,
     RESTORE_NO_FOLDER,
 };
@@ -74,6 +77,7 @@ struct restore_summary {
     size_t broken_count;               /* that cannot be restored */
     size_t unknown_count;
 
+    /* False also while WAL that it depends on was not looked into. */
     bool has_window;
     int64_t window_start; /* the earliest moment of the newest window, s since 1970 */
     int64_t window_end;   /* the latest one, by the time of its last segment: an upper bound */

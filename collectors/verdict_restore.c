@@ -257,7 +257,7 @@ static size_t count_foreign(const struct view *view, const struct timeline *prod
         last = id > last ? id : last;
     }
     for (size_t i = 0; i < wal->history_count; i++) {
-        uint32_t id = wal->histories[i].id;
+        uint32_t id = wal->histories[i].timeline.id;
         bool has_wal = false;
         for (size_t j = 0; j < wal->archive.count; j++)
             has_wal = has_wal || wal_folder_timeline(wal->archive.folders[j]) == id;

@@ -15,12 +15,17 @@
 #include "collectors/pgbackrest_repo.h"
 #include "collectors/repository_mount.h"
 #include "collectors/repository_target.h"
+#include "collectors/settings.h"
 #include "collectors/wal_report.h"
 
+/* Each folder is listed again at least so often; intervals.wal-verify. */
 #define VERIFY_S (6 * 3600.0)
 
-/* Folders that are listed again in one look, beside those that have to be. */
-#define AGAIN_MAX 64
+/* Closed folders that are listed again in one look when there is no special reason; more when it
+ * takes more to get round in time. */
+#define AGAIN_MIN 64
+
+extern const struct collector collector_wal;
 
 enum { LISTED, SEGMENTS, METRIC_COUNT };
 
@@ -40,17 +45,6 @@ static const struct metric_desc metrics[METRIC_COUNT] = {
         },
 };
 
-/* A folder of backup/STANZA: its label owns the text. */
-struct known_backup {
-    struct backup_folder folder;
-    double looked_at;
-};
-
-struct history {
-    struct timeline timeline;
-    int64_t size, time; /* of the file: when they change it is read again */
-};
-
 /* One target. What it has seen stays from look to look. */
 struct wal {
     struct proc_pool *pool;
@@ -58,69 +52,36 @@ struct wal {
     const struct stanza_repository *repository;
     char *key;
     struct mount_finder finder;
+    double interval_s, verify_s;
 
-    double listed_at;
-    int64_t database_id;
-    struct wal_archive archive;
-    bool archive_listed;
-    struct history *histories;
-    size_t history_count;
-    struct known_backup *labels;
-    size_t label_count;
+    struct wal_observation *now;   /* as the look goes on */
+    struct wal_observation *known; /* as of the last look that came to its end */
     struct text_list archive_copies;
     int64_t backup_info_time, backup_info_size;
-    double changed_at; /* when a backup came or went: expire may have taken WAL then */
+    uint64_t oldest;       /* the first folder: timeline and log */
+    double changed_at;     /* expire may have taken WAL anywhere by then */
+    bool may_still_change; /* it may have been at work during that look */
 };
 
-void wal_observation_free(void *opaque)
+static void forget_history(struct wal_observation *now, size_t index)
 {
-    struct wal_observation *seen = opaque;
-    if (!seen)
-        return;
-    wal_archive_done(&seen->archive);
-    for (size_t i = 0; i < seen->history_count; i++)
-        timeline_done(&seen->histories[i]);
-    for (size_t i = 0; i < seen->folder_count; i++)
-        free((char *)(uintptr_t)seen->folders[i].label);
-    free(seen->histories);
-    free(seen->folders);
-    free(seen->stanza);
-    free(seen);
+    timeline_done(&now->histories[index].timeline);
+    now->histories[index] = now->histories[--now->history_count];
 }
 
-static void observation_freep(struct wal_observation **seen)
+static void forget_label(struct wal_observation *now, size_t index)
 {
-    wal_observation_free(*seen);
-}
-
-const struct timeline *wal_observation_history(const struct wal_observation *observation,
-                                               uint32_t id)
-{
-    for (size_t i = 0; i < observation->history_count; i++) {
-        if (observation->histories[i].id == id)
-            return &observation->histories[i];
-    }
-    return NULL;
-}
-
-static void forget_history(struct wal *state, size_t index)
-{
-    timeline_done(&state->histories[index].timeline);
-    state->histories[index] = state->histories[--state->history_count];
-}
-
-static void forget_label(struct wal *state, size_t index)
-{
-    free((char *)(uintptr_t)state->labels[index].folder.label);
-    state->labels[index] = state->labels[--state->label_count];
+    free((char *)(uintptr_t)now->folders[index].label);
+    memmove(now->folders + index, now->folders + index + 1,
+            (--now->folder_count - index) * sizeof *now->folders);
 }
 
 /* Another database took the stanza over, or the archive is gone. */
-static void forget_archive(struct wal *state)
+static void forget_archive(struct wal_observation *now)
 {
-    wal_archive_done(&state->archive);
-    while (state->history_count > 0)
-        forget_history(state, 0);
+    wal_archive_done(&now->archive);
+    while (now->history_count > 0)
+        forget_history(now, now->history_count - 1);
 }
 
 static void wal_close(void *opaque)
@@ -128,15 +89,33 @@ static void wal_close(void *opaque)
     struct wal *state = opaque;
     if (!state)
         return;
-    forget_archive(state);
-    while (state->label_count > 0)
-        forget_label(state, 0);
+    wal_observation_free(state->now);
+    wal_observation_free(state->known);
     text_list_done(&state->archive_copies);
     mount_finder_done(&state->finder);
-    free(state->histories);
-    free(state->labels);
     free(state->key);
     free(state);
+}
+
+static bool begin_observing(struct wal *state, const struct target *target, struct err *err)
+{
+    state->key = strdup(target->name);
+    state->now = calloc(1, sizeof *state->now);
+    if (!state->key || !state->now)
+        return err_memory(err);
+    state->now->repo_key = state->repository->key;
+    state->now->stanza = strdup(state->repository->stanza->name);
+    if (!state->now->stanza)
+        return err_memory(err);
+    return wal_observation_copy(state->now, &state->known, err);
+}
+
+static double interval_of(const struct settings *settings, const struct target *target)
+{
+    double configured = settings_collector(settings, collector_wal.name)->interval_s;
+    if (configured > 0)
+        return configured;
+    return target->interval_s > 0 ? target->interval_s : collector_wal.interval_s;
 }
 
 static bool wal_open(const struct environment *environment, const struct target *target, void **ret,
@@ -148,11 +127,12 @@ static bool wal_open(const struct environment *environment, const struct target 
     state->pool = environment->pool;
     state->program = environment->settings->pgbackrest.command;
     state->repository = target->spec;
+    state->interval_s = interval_of(environment->settings, target);
+    state->verify_s = VERIFY_S;
     mount_finder_init(&state->finder, state->repository);
-    state->key = strdup(target->name);
-    if (!state->key) {
+    if (!begin_observing(state, target, err)) {
         wal_close(state);
-        return err_memory(err);
+        return false;
     }
     *ret = state;
     return true;
@@ -162,8 +142,7 @@ static bool wal_open(const struct environment *environment, const struct target 
 struct look {
     struct wal *state;
     struct repo_reader reader;
-    double now;   /* when it began */
-    size_t again; /* folders listed once more so far */
+    double now; /* when it began */
 };
 
 /* A third of the time is kept for what is on its way. */
@@ -186,38 +165,45 @@ static bool is_label(const char *name)
            strspn(name + 9, "0123456789") == 6 && name[15] == 'F';
 }
 
-static struct known_backup *find_label(const struct wal *state, const char *name)
+/* Where the label is, or would have to be put. */
+static size_t find_label(const struct wal_observation *now, const char *label)
 {
-    for (size_t i = 0; i < state->label_count; i++) {
-        if (strcmp(state->labels[i].folder.label, name) == 0)
-            return &state->labels[i];
+    size_t low = 0, high = now->folder_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(now->folders[middle].label, label) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    return low;
 }
 
-static bool add_label(struct look *look, const char *name, struct err *err)
+static bool add_label(struct wal_observation *now, const char *name, struct err *err)
 {
-    struct wal *state = look->state;
-    struct known_backup *grown = reallocarray(state->labels, state->label_count + 1, sizeof *grown);
+    size_t index = find_label(now, name);
+    if (index < now->folder_count && strcmp(now->folders[index].label, name) == 0)
+        return true;
+    struct backup_folder *grown = reallocarray(now->folders, now->folder_count + 1, sizeof *grown);
     if (!grown)
         return err_memory(err);
-    state->labels = grown;
+    now->folders = grown;
     char *copy = strdup(name);
     if (!copy)
         return err_memory(err);
-    grown[state->label_count++] = (struct known_backup){.folder = {.label = copy}};
-    state->changed_at = look->now;
+    memmove(grown + index + 1, grown + index, (now->folder_count++ - index) * sizeof *grown);
+    grown[index] = (struct backup_folder){.label = copy};
     return true;
 }
 
 static void drop_labels(struct look *look, const struct repo_listing *listing)
 {
-    struct wal *state = look->state;
-    for (size_t i = state->label_count; i-- > 0;) {
-        if (repo_listing_find(listing, state->labels[i].folder.label))
+    struct wal_observation *now = look->state->now;
+    for (size_t i = now->folder_count; i-- > 0;) {
+        if (repo_listing_find(listing, now->folders[i].label))
             continue;
-        forget_label(state, i);
-        state->changed_at = look->now;
+        forget_label(now, i);
+        look->state->changed_at = look->now;
     }
 }
 
@@ -225,10 +211,9 @@ static bool add_labels(struct look *look, const struct repo_listing *listing, st
 {
     for (size_t i = 0; i < listing->count; i++) {
         const struct repo_file *file = &listing->files[i];
-        if (file->type != REPO_FOLDER || !is_label(file->name) ||
-            find_label(look->state, file->name))
+        if (file->type != REPO_FOLDER || !is_label(file->name))
             continue;
-        if (!add_label(look, file->name, err))
+        if (!add_label(look->state->now, file->name, err))
             return false;
     }
     return true;
@@ -253,63 +238,87 @@ static bool read_backup_info(struct look *look, const struct repo_listing *listi
         return false;
     state->backup_info_time = file->time;
     state->backup_info_size = file->size;
+    if (pair_list_get(&state->repository->options, "retention-archive"))
+        state->changed_at = look->now; /* expire takes WAL between backups, too */
     return true;
 }
 
-static void judge_folder(struct known_backup *label, const struct repo_listing *listing)
+static void judge_folder(struct backup_folder *folder, const struct repo_listing *listing,
+                         double now)
 {
-    label->folder.changed_at = 0;
+    bool whole = repo_listing_find(listing, "backup.manifest");
+    enum folder_state state = whole ? FOLDER_COMPLETE : FOLDER_INCOMPLETE;
+    folder->twice = folder->state == state;
+    folder->state = state;
+    folder->looked_at = now;
+    folder->changed_at = 0;
     for (size_t i = 0; i < listing->count; i++) {
-        if (listing->files[i].time > label->folder.changed_at)
-            label->folder.changed_at = listing->files[i].time;
+        if (listing->files[i].time > folder->changed_at)
+            folder->changed_at = listing->files[i].time;
     }
-    label->folder.state =
-        repo_listing_find(listing, "backup.manifest") ? FOLDER_COMPLETE : FOLDER_INCOMPLETE;
 }
 
-static bool look_into_label(struct look *look, struct known_backup *label, struct err *err)
+static bool look_into_label(struct look *look, struct backup_folder *folder, struct err *err)
 {
     struct strbuf path CLEANUP(strbuf_done) = {0};
     struct repo_listing listing CLEANUP(repo_listing_done) = {0};
-    strbuf_printf(&path, "backup/%s/%s", stanza_of(look), label->folder.label);
+    strbuf_printf(&path, "backup/%s/%s", stanza_of(look), folder->label);
     if (path.failed)
         return err_memory(err);
     if (!repo_reader_list(&look->reader, strbuf_text(&path), &listing, err))
         return false;
-    judge_folder(label, &listing);
-    label->looked_at = look->now;
+    judge_folder(folder, &listing, look->now);
     return true;
 }
 
 /* One that is not whole may be a backup that is being made. */
-static bool label_is_due(const struct look *look, const struct known_backup *label)
+static bool label_is_due(const struct look *look, const struct backup_folder *folder)
 {
-    return label->folder.state != FOLDER_COMPLETE || look->now - label->looked_at >= VERIFY_S;
+    return folder->state != FOLDER_COMPLETE ||
+           look->now - folder->looked_at >= look->state->verify_s;
 }
 
+static void mark_archive_copies(struct wal *state)
+{
+    for (size_t i = 0; i < state->now->folder_count; i++) {
+        struct backup_folder *folder = &state->now->folders[i];
+        folder->archive_copy = text_list_has(&state->archive_copies, folder->label);
+    }
+}
+
+/* The newest first. */
 static bool look_into_labels(struct look *look, struct err *err)
 {
-    struct wal *state = look->state;
-    for (size_t i = state->label_count; i-- > 0 && has_time(look);) {
-        struct known_backup *label = &state->labels[i];
-        label->folder.archive_copy = text_list_has(&state->archive_copies, label->folder.label);
-        if (label_is_due(look, label) && !look_into_label(look, label, err))
+    struct wal_observation *now = look->state->now;
+    for (size_t i = now->folder_count; i-- > 0 && has_time(look);) {
+        struct backup_folder *folder = &now->folders[i];
+        if (label_is_due(look, folder) && !look_into_label(look, folder, err))
             return false;
     }
     return true;
 }
 
-/* The bare mount point is no repository that has lost everything: what is known of it stays. */
+/* The bare mount point is no repository that has lost everything: what is known of it stays. It may
+ * have become one since the look began. */
 static bool is_unmounted(struct look *look, const struct repo_listing *listing, struct err *err)
 {
-    const struct wal *state = look->state;
-    if (listing->count > 0 || !state->finder.unmounted)
+    struct wal *state = look->state;
+    if (listing->count > 0)
+        return false;
+    if (!state->finder.unmounted)
+        mount_finder_glance(&state->finder, state->pool, &look->reader.bound);
+    if (!state->finder.unmounted)
         return false;
     err_set(err, ERR_NOT_MOUNTED,
             "repository %" PRId64 " (%s): its file system is not mounted on %s",
             state->repository->key, state->repository->name, mount_finder_name(&state->finder));
     look->reader.repository_is_at_fault = true;
     return true;
+}
+
+static bool list(struct look *look, const char *path, struct repo_listing *ret, struct err *err)
+{
+    return repo_reader_list(&look->reader, path, ret, err) && !is_unmounted(look, ret, err);
 }
 
 static bool look_at_backups(struct look *look, struct err *err)
@@ -319,12 +328,13 @@ static bool look_at_backups(struct look *look, struct err *err)
     strbuf_printf(&path, "backup/%s", stanza_of(look));
     if (path.failed)
         return err_memory(err);
-    if (!repo_reader_list(&look->reader, strbuf_text(&path), &listing, err) ||
-        is_unmounted(look, &listing, err))
+    if (!list(look, strbuf_text(&path), &listing, err))
         return false;
     drop_labels(look, &listing);
-    return add_labels(look, &listing, err) && read_backup_info(look, &listing, err) &&
-           look_into_labels(look, err);
+    if (!add_labels(look, &listing, err) || !read_backup_info(look, &listing, err))
+        return false;
+    mark_archive_copies(look->state);
+    return look_into_labels(look, err);
 }
 
 /* WAL. */
@@ -332,10 +342,12 @@ static bool look_at_backups(struct look *look, struct err *err)
 /* "15-1": PostgreSQL's version and the database id, which grows with each stanza-upgrade. */
 static int64_t archive_database(const char *name)
 {
-    const char *dash = strchr(name, '-');
-    char *end = NULL;
-    long id = dash ? strtol(dash + 1, &end, 10) : 0;
-    return id > 0 && *end == '\0' ? id : 0;
+    static const char digits[] = "0123456789";
+    size_t version = strspn(name, "0123456789.");
+    const char *id = name + version + 1;
+    if (version == 0 || name[version] != '-' || strspn(id, digits) != strlen(id))
+        return 0;
+    return strtol(id, NULL, 10);
 }
 
 /* The folder of the newest database; NULL when there is none. */
@@ -352,58 +364,137 @@ static const struct repo_file *find_archive(const struct repo_listing *listing, 
     return found;
 }
 
-static bool read_folder(struct look *look, const char *archive, const char *name, struct err *err)
+/* A folder in the archive's listing that is due. */
+enum due {
+    DUE_NOW,     /* it grows, is new, or what it seems to lack has to be seen twice */
+    DUE_CHANGED, /* expire may have been there */
+    DUE_AGAIN,   /* it was not looked into for long, or lacks something: in rotation */
+    DUE_NOT,
+};
+
+struct task {
+    enum due due;
+    size_t index; /* in the listing */
+    double listed_at;
+};
+
+static bool read_folder(struct look *look, const char *archive, const char *name, bool newest,
+                        struct err *err)
 {
     struct strbuf path CLEANUP(strbuf_done) = {0};
     struct repo_listing listing CLEANUP(repo_listing_done) = {0};
+    struct wal_archive *known = &look->state->now->archive;
     struct wal_folder *folder = NULL;
+    uint32_t timeline = 0, log = 0;
     strbuf_printf(&path, "%s/%s", archive, name);
     if (path.failed)
         return err_memory(err);
-    return repo_reader_list(&look->reader, strbuf_text(&path), &listing, err) &&
-           wal_folder_read(name, &listing, look->now, &folder, err) &&
-           wal_archive_put(&look->state->archive, folder, err);
+    if (!wal_folder_name(name, &timeline, &log) || !list(look, strbuf_text(&path), &listing, err))
+        return false;
+    struct wal_sight sight = {look->now, wal_archive_folder(known, timeline, log), !newest};
+    return wal_folder_read_again(name, &listing, &sight, &folder, err) &&
+           wal_archive_put(known, folder, err);
 }
 
-/* Whether `next`, of a list in the order of names, is a folder of the same timeline. */
-static bool is_same_timeline(const struct repo_file *next, uint32_t timeline)
+/* Whether the i-th of a list in the order of names is the last folder of its timeline. */
+static bool is_newest(const struct repo_listing *listing, size_t i)
 {
-    uint32_t other = 0, log = 0;
-    return wal_folder_name(next->name, &other, &log) && other == timeline;
+    uint32_t timeline = 0, next = 0, log = 0;
+    return i + 1 == listing->count || !wal_folder_name(listing->files[i].name, &timeline, &log) ||
+           !wal_folder_name(listing->files[i + 1].name, &next, &log) || next != timeline;
 }
 
-enum due { DUE_NOT, DUE_AGAIN, DUE_NOW };
-
-static enum due folder_is_due(const struct look *look, const struct repo_listing *listing, size_t i)
+static bool is_folder(const struct repo_file *file)
 {
     uint32_t timeline = 0, log = 0;
-    const struct repo_file *file = &listing->files[i];
-    if (file->type != REPO_FOLDER || !wal_folder_name(file->name, &timeline, &log))
-        return DUE_NOT;
-    const struct wal_folder *known = wal_archive_folder(&look->state->archive, timeline, log);
-    bool newest = i + 1 == listing->count || !is_same_timeline(&listing->files[i + 1], timeline);
-    if (!known || newest)
-        return DUE_NOW;
-    double listed_at = wal_folder_listed_at(known);
-    bool old = listed_at < look->state->changed_at || look->now - listed_at >= VERIFY_S;
-    return old || wal_folder_has_hole(known) ? DUE_AGAIN : DUE_NOT;
+    return file->type == REPO_FOLDER && wal_folder_name(file->name, &timeline, &log);
 }
 
-static bool is_wanted(struct look *look, enum due due)
+static const struct wal_folder *known_folder(const struct wal *state, const char *name)
 {
-    if (due == DUE_AGAIN)
-        return look->again++ < AGAIN_MAX;
-    return due == DUE_NOW;
+    uint32_t timeline = 0, log = 0;
+    return wal_folder_name(name, &timeline, &log)
+               ? wal_archive_folder(&state->now->archive, timeline, log)
+               : NULL;
 }
 
-/* The newest first, so that what there is time for is what matters most. */
+/* When it was closed not long ago, its last segments may not have been there yet. */
+static bool is_settled(const struct wal_folder *folder, bool whole)
+{
+    unsigned looks = wal_folder_closed_looks(folder);
+    return looks > 0 && (whole || looks > 1) && !wal_folder_lost(folder);
+}
+
+static enum due folder_is_due(const struct look *look, const struct wal_folder *folder,
+                              uint32_t per_log)
+{
+    bool whole = wal_folder_is_whole(folder, per_log);
+    double listed_at = wal_folder_listed_at(folder);
+    bool oldest = folder == look->state->now->archive.folders[0];
+    if (listed_at <= 0 || oldest || !is_settled(folder, whole))
+        return DUE_NOW;
+    if (listed_at < look->state->changed_at)
+        return DUE_CHANGED;
+    return whole && look->now - listed_at < look->state->verify_s ? DUE_NOT : DUE_AGAIN;
+}
+
+/* The newest first of what is due now, so that what there is time for is what matters most; then
+ * what was not looked into for the longest time. */
+static int compare_tasks(const void *one, const void *other)
+{
+    const struct task *left = one, *right = other;
+    if (left->due != right->due)
+        return left->due < right->due ? -1 : 1;
+    if (left->due != DUE_NOW && left->listed_at != right->listed_at)
+        return left->listed_at < right->listed_at ? -1 : 1;
+    return left->index > right->index ? -1 : 1;
+}
+
+static size_t find_tasks(const struct look *look, const struct repo_listing *listing,
+                         struct task *tasks)
+{
+    const struct wal *state = look->state;
+    uint32_t per_log = wal_archive_per_log(&state->now->archive);
+    size_t count = 0;
+    for (size_t i = 0; i < listing->count; i++) {
+        const struct repo_file *file = &listing->files[i];
+        const struct wal_folder *folder = is_folder(file) ? known_folder(state, file->name) : NULL;
+        if (!folder)
+            continue;
+        enum due due = is_newest(listing, i) ? DUE_NOW : folder_is_due(look, folder, per_log);
+        if (due != DUE_NOT)
+            tasks[count++] = (struct task){due, i, wal_folder_listed_at(folder)};
+    }
+    qsort(tasks, count, sizeof *tasks, compare_tasks);
+    return count;
+}
+
+/* How many folders must be listed again in a look so that all had their turn in time. */
+static size_t share_of(const struct wal *state)
+{
+    double share = 2 * (double)state->now->archive.count * state->interval_s / state->verify_s;
+    return share > AGAIN_MIN ? (size_t)share : AGAIN_MIN;
+}
+
+static void tasks_freep(struct task **tasks)
+{
+    free(*tasks);
+}
+
 static bool read_folders(struct look *look, const char *archive, const struct repo_listing *listing,
                          struct err *err)
 {
-    for (size_t i = listing->count; i-- > 0 && has_time(look);) {
-        if (!is_wanted(look, folder_is_due(look, listing, i)))
-            continue;
-        if (!read_folder(look, archive, listing->files[i].name, err))
+    size_t again = 0, share = share_of(look->state);
+    struct task *tasks CLEANUP(tasks_freep) = calloc(listing->count + 1, sizeof *tasks);
+    if (!tasks)
+        return err_memory(err);
+    size_t count = find_tasks(look, listing, tasks);
+    for (size_t i = 0; i < count && has_time(look); i++) {
+        size_t index = tasks[i].index;
+        again += tasks[i].due == DUE_AGAIN;
+        if (again > share)
+            return true;
+        if (!read_folder(look, archive, listing->files[index].name, is_newest(listing, index), err))
             return false;
     }
     return true;
@@ -411,79 +502,113 @@ static bool read_folders(struct look *look, const char *archive, const struct re
 
 static void drop_folders(struct wal *state, const struct repo_listing *listing)
 {
-    for (size_t i = state->archive.count; i-- > 0;) {
-        const struct wal_folder *folder = state->archive.folders[i];
-        uint32_t timeline = wal_folder_timeline(folder), log = wal_folder_log(folder);
+    struct wal_archive *archive = &state->now->archive;
+    for (size_t i = archive->count; i-- > 0;) {
+        uint32_t timeline = wal_folder_timeline(archive->folders[i]);
+        uint32_t log = wal_folder_log(archive->folders[i]);
         struct strbuf name CLEANUP(strbuf_done) = {0};
         strbuf_printf(&name, "%08" PRIX32 "%08" PRIX32, timeline, log);
         if (!repo_listing_find(listing, strbuf_text(&name)))
-            wal_archive_remove(&state->archive, timeline, log);
+            wal_archive_remove(archive, timeline, log);
     }
 }
 
-static bool all_listed(const struct wal *state, const struct repo_listing *listing)
+static bool add_folders(struct wal *state, const struct repo_listing *listing, struct err *err)
 {
     for (size_t i = 0; i < listing->count; i++) {
-        uint32_t timeline = 0, log = 0;
-        if (listing->files[i].type == REPO_FOLDER &&
-            wal_folder_name(listing->files[i].name, &timeline, &log) &&
-            !wal_archive_folder(&state->archive, timeline, log))
+        const char *name = listing->files[i].name;
+        struct wal_folder *folder = NULL;
+        if (!is_folder(&listing->files[i]) || known_folder(state, name))
+            continue;
+        if (!wal_folder_unseen(name, &folder, err) ||
+            !wal_archive_put(&state->now->archive, folder, err))
             return false;
     }
+    return true;
+}
+
+/* With the first folder, or segments of it, goes what else expire takes. */
+static void notice_expire(struct look *look)
+{
+    struct wal *state = look->state;
+    const struct wal_archive *archive = &state->now->archive;
+    uint64_t oldest = 0;
+    if (archive->count > 0)
+        oldest = (uint64_t)wal_folder_timeline(archive->folders[0]) << 32 |
+                 wal_folder_log(archive->folders[0]);
+    bool first = state->known->listed_at <= 0;
+    bool begins = !first && (oldest != state->oldest || state->changed_at >= look->now);
+    if (begins || state->may_still_change)
+        state->changed_at = look->now;
+    state->may_still_change = begins;
+    state->oldest = oldest;
+}
+
+/* One that cannot be understood is remembered as such. */
+static bool parse_history(uint32_t id, const struct strbuf *text, struct wal_history *history,
+                          struct err *err)
+{
+    if (timeline_parse(id, strbuf_text(text), text->length, &history->timeline, err))
+        return true;
+    if (err->code == ERR_MEMORY)
+        return false;
+    history->broken = true;
+    history->timeline = (struct timeline){.id = id};
     return true;
 }
 
 static bool read_history(struct look *look, const char *archive, const struct repo_file *file,
                          struct err *err)
 {
-    struct wal *state = look->state;
+    struct wal_observation *now = look->state->now;
     struct strbuf path CLEANUP(strbuf_done) = {0};
     struct strbuf text CLEANUP(strbuf_done) = {0};
-    struct history history = {.size = file->size, .time = file->time};
+    struct wal_history history = {.size = file->size, .time = file->time};
     uint32_t id = 0;
     strbuf_printf(&path, "%s/%s", archive, file->name);
-    struct history *grown = reallocarray(state->histories, state->history_count + 1, sizeof *grown);
+    struct wal_history *grown = reallocarray(now->histories, now->history_count + 1, sizeof *grown);
     if (grown)
-        state->histories = grown;
+        now->histories = grown;
     if (!grown || path.failed)
         return err_memory(err);
     if (!timeline_history_name(file->name, &id) ||
         !repo_reader_get(&look->reader, strbuf_text(&path), &text, err) ||
-        !timeline_parse(id, strbuf_text(&text), text.length, &history.timeline, err))
+        !parse_history(id, &text, &history, err))
         return false;
-    grown[state->history_count++] = history;
+    grown[now->history_count++] = history;
     return true;
 }
 
-static bool has_history(const struct wal *state, uint32_t id)
+static bool has_history(const struct wal_observation *now, uint32_t id)
 {
-    for (size_t i = 0; i < state->history_count; i++) {
-        if (state->histories[i].timeline.id == id)
+    for (size_t i = 0; i < now->history_count; i++) {
+        if (now->histories[i].timeline.id == id)
             return true;
     }
     return false;
 }
 
 /* Those that are gone, or are not what was read. */
-static void drop_histories(struct wal *state, const struct repo_listing *listing)
+static void drop_histories(struct wal_observation *now, const struct repo_listing *listing)
 {
-    for (size_t i = state->history_count; i-- > 0;) {
-        const struct history *history = &state->histories[i];
+    for (size_t i = now->history_count; i-- > 0;) {
+        const struct wal_history *history = &now->histories[i];
         struct strbuf name CLEANUP(strbuf_done) = {0};
         strbuf_printf(&name, "%08" PRIX32 ".history", history->timeline.id);
         const struct repo_file *file = repo_listing_find(listing, strbuf_text(&name));
         if (!file || file->size != history->size || file->time != history->time)
-            forget_history(state, i);
+            forget_history(now, i);
     }
 }
 
 static bool read_histories(struct look *look, const char *archive,
                            const struct repo_listing *listing, struct err *err)
 {
-    drop_histories(look->state, listing);
+    drop_histories(look->state->now, listing);
     for (size_t i = 0; i < listing->count; i++) {
         uint32_t id = 0;
-        if (!timeline_history_name(listing->files[i].name, &id) || has_history(look->state, id))
+        if (!timeline_history_name(listing->files[i].name, &id) ||
+            has_history(look->state->now, id))
             continue;
         if (!read_history(look, archive, &listing->files[i], err))
             return false;
@@ -493,86 +618,54 @@ static bool read_histories(struct look *look, const char *archive,
 
 static bool look_at_archive(struct look *look, const char *archive, struct err *err)
 {
+    struct wal *state = look->state;
     struct repo_listing listing CLEANUP(repo_listing_done) = {0};
-    if (!repo_reader_list(&look->reader, archive, &listing, err))
+    if (!list(look, archive, &listing, err))
         return false;
-    drop_folders(look->state, &listing);
+    drop_folders(state, &listing);
+    if (!add_folders(state, &listing, err))
+        return false;
+    notice_expire(look);
     if (!read_histories(look, archive, &listing, err) ||
         !read_folders(look, archive, &listing, err))
         return false;
-    look->state->archive_listed = all_listed(look->state, &listing);
+    if (state->now->archive.count > 0 && wal_folder_lost(state->now->archive.folders[0]))
+        state->may_still_change = true;
+    state->now->archive_listed = wal_archive_is_seen(&state->now->archive);
     return true;
 }
 
 static bool look_at_wal(struct look *look, struct err *err)
 {
-    struct wal *state = look->state;
+    struct wal_observation *now = look->state->now;
     struct strbuf path CLEANUP(strbuf_done) = {0};
     struct repo_listing listing CLEANUP(repo_listing_done) = {0};
     int64_t id = 0;
     strbuf_printf(&path, "archive/%s", stanza_of(look));
     if (path.failed)
         return err_memory(err);
-    if (!repo_reader_list(&look->reader, strbuf_text(&path), &listing, err))
+    if (!list(look, strbuf_text(&path), &listing, err))
         return false;
     const struct repo_file *archive = find_archive(&listing, &id);
-    if (id != state->database_id)
-        forget_archive(state);
-    state->database_id = id;
-    state->archive_listed = true;
+    if (id != now->database_id)
+        forget_archive(now);
+    now->database_id = id;
+    now->archive_listed = true;
     if (!archive)
         return true;
     strbuf_printf(&path, "/%s", archive->name);
     return path.failed ? err_memory(err) : look_at_archive(look, strbuf_text(&path), err);
 }
 
-/* What is published. */
-
-static bool copy_histories(const struct wal *state, struct wal_observation *seen, struct err *err)
-{
-    seen->histories = calloc(state->history_count + 1, sizeof *seen->histories);
-    if (!seen->histories)
-        return err_memory(err);
-    for (size_t i = 0; i < state->history_count; i++) {
-        if (!timeline_copy(&state->histories[i].timeline, &seen->histories[i], err))
-            return false;
-        seen->history_count++;
-    }
-    return true;
-}
-
-static bool copy_folders(const struct wal *state, struct wal_observation *seen, struct err *err)
-{
-    seen->folders = calloc(state->label_count + 1, sizeof *seen->folders);
-    if (!seen->folders)
-        return err_memory(err);
-    for (size_t i = 0; i < state->label_count; i++) {
-        seen->folders[i] = state->labels[i].folder;
-        seen->folders[i].label = strdup(state->labels[i].folder.label);
-        if (!seen->folders[i].label)
-            return err_memory(err);
-        seen->folder_count++;
-    }
-    return true;
-}
-
+/* What is published: what was known at the end of the last good look. */
 static bool observe(const struct wal *state, struct run *run, enum err_code reason, struct err *err)
 {
-    struct wal_observation *seen CLEANUP(observation_freep) = calloc(1, sizeof *seen);
-    if (!seen)
-        return err_memory(err);
-    seen->stanza = strdup(state->repository->stanza->name);
-    if (!seen->stanza || !wal_archive_copy(&state->archive, &seen->archive, err))
-        return err_memory(err);
-    seen->repo_key = state->repository->key;
+    struct wal_observation *seen = NULL;
+    if (!wal_observation_copy(state->known, &seen, err))
+        return false;
     seen->reason = reason;
     seen->readable = reason == ERR_NONE;
-    seen->listed_at = state->listed_at;
-    seen->database_id = state->database_id;
-    seen->archive_listed = state->archive_listed;
-    if (!copy_histories(state, seen, err) || !copy_folders(state, seen, err))
-        return false;
-    run_observe(run, TAKE(seen), wal_observation_free);
+    run_observe(run, seen, wal_observation_free);
     return true;
 }
 
@@ -585,11 +678,16 @@ static bool says_down(const struct wal *state, struct run *run, struct err *err)
 
 static bool says_listed(struct wal *state, struct run *run, double now, struct err *err)
 {
-    state->listed_at = now;
+    struct wal_observation *known = NULL;
+    state->now->listed_at = now;
+    if (!wal_observation_copy(state->now, &known, err))
+        return false;
+    wal_observation_free(state->known);
+    state->known = known;
     sink_add(run->sink, LISTED, 1, NULL);
-    if (state->archive_listed)
-        sink_add(run->sink, SEGMENTS, (double)wal_archive_count(&state->archive), NULL);
-    wal_report_listed(run->report, state->repository, &state->archive, state->archive_listed);
+    if (known->archive_listed)
+        sink_add(run->sink, SEGMENTS, (double)wal_archive_count(&known->archive), NULL);
+    wal_report_listed(run->report, state->repository, &known->archive);
     return observe(state, run, ERR_NONE, err);
 }
 

@@ -13,6 +13,13 @@
 #include "collectors/stored_wal.h"
 #include "exporter/base/err.h"
 
+/* A history file. */
+struct wal_history {
+    struct timeline timeline;
+    bool broken;        /* it cannot be understood: of the timeline only the id is known */
+    int64_t size, time; /* of the file */
+};
+
 /*
  * Target: "main/repo1". Published when the repository is down too: all but the first four is then
  * of the last time it could be listed.
@@ -27,15 +34,18 @@ struct wal_observation {
     int64_t database_id;        /* the newest one that has an archive; 0: there is none */
     struct wal_archive archive; /* of that database; the reader sets the segment size */
     bool archive_listed;        /* every folder of it was looked into */
-    struct timeline *histories; /* the history files in it */
+    struct wal_history *histories; /* the history files in it */
     size_t history_count;
-    struct backup_folder *folders; /* every folder of a backup, labels owned */
+    struct backup_folder *folders; /* every folder of a backup, by label; labels owned */
     size_t folder_count;
 };
 
+/* ERR_MEMORY. The folders of WAL are shared, all else is copied. */
+bool wal_observation_copy(const struct wal_observation *observation, struct wal_observation **ret,
+                          struct err *err) MUST_USE;
 void wal_observation_free(void *opaque); /* takes NULL */
 
-/* The history of that timeline, or NULL. */
+/* The history of that timeline, or NULL: there is none, or it is broken. */
 const struct timeline *wal_observation_history(const struct wal_observation *observation,
                                                uint32_t id);
 

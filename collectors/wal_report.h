@@ -10,9 +10,9 @@
 #include "collectors/stored_wal.h"
 #include "exporter/report/report.h"
 
-/* all: every folder was looked into. */
+/* Says how far it is while folders were not looked into yet. */
 void wal_report_listed(struct report *report, const struct stanza_repository *repository,
-                       const struct wal_archive *archive, bool all);
+                       const struct wal_archive *archive);
 void wal_report_down(struct report *report, const struct stanza_repository *repository,
                      const struct err *why);
 

@@ -71,6 +71,12 @@ static bool add_files(struct repo_listing *listing, struct err *err)
     return true;
 }
 
+static int compare_files(const void *one, const void *other)
+{
+    const struct repo_file *left = one, *right = other;
+    return strcmp(left->name, right->name);
+}
+
 bool repo_ls_parse(const char *output, size_t length, struct repo_listing *ret, struct err *err)
 {
     struct repo_listing listing CLEANUP(repo_listing_done) = {0};
@@ -78,6 +84,7 @@ bool repo_ls_parse(const char *output, size_t length, struct repo_listing *ret, 
     if (!json_parse(output + messages, length - messages, &listing.root, err) ||
         !add_files(&listing, err))
         return false;
+    qsort(listing.files, listing.count, sizeof *listing.files, compare_files);
     *ret = listing;
     listing = (struct repo_listing){0};
     return true;
@@ -92,9 +99,8 @@ void repo_listing_done(struct repo_listing *listing)
 
 const struct repo_file *repo_listing_find(const struct repo_listing *listing, const char *name)
 {
-    for (size_t i = 0; i < listing->count; i++) {
-        if (strcmp(listing->files[i].name, name) == 0)
-            return &listing->files[i];
-    }
-    return NULL;
+    struct repo_file key = {.name = name};
+    if (listing->count == 0)
+        return NULL;
+    return bsearch(&key, listing->files, listing->count, sizeof key, compare_files);
 }

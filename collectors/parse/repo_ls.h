@@ -24,7 +24,7 @@ struct repo_file {
 
 /* All texts live until repo_listing_done(). */
 struct repo_listing {
-    struct repo_file *files; /* in pgBackRest's order; the folder itself is left out */
+    struct repo_file *files; /* by name; the folder itself is left out */
     size_t count;
     struct json_t *root;
 };

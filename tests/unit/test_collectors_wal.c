@@ -27,6 +27,7 @@ static const char script[] =
     "repo-get) echo \"get $2\" >>calls; exec cat \"repo/$2\";;\n"
     "esac\n"
     "echo \"ls $3\" >>calls\n"
+    "[ ! -e fail-at ] || [ \"$(cat fail-at)\" != \"$3\" ] || exit 49\n"
     "[ ! -e fail ] || { echo 'ERROR: [049]: unable to connect' >&2; exit 49; }\n"
     "printf '{\".\":{\"type\":\"path\"}'\n"
     "for file in \"repo/$3\"/*; do\n"
@@ -40,6 +41,7 @@ static const char script[] =
 static char directory[] = "/tmp/test_collectors_wal_XXXXXX";
 static struct stanza stanza;
 static struct stanza_repository repository;
+static struct collector_settings own_settings = {.name = "wal"};
 static struct settings settings;
 static struct environment environment;
 static struct target_list targets;
@@ -135,7 +137,8 @@ static void begin(void)
         .name = TEXT_OF("main"), .repositories = &repository, .repository_count = 1};
     repository = (struct stanza_repository){
         .stanza = &stanza, .key = 2, .name = TEXT_OF("r2"), .storage = "posix", .cipher = "none"};
-    settings = (struct settings){.stanzas = &stanza, .stanza_count = 1};
+    settings = (struct settings){
+        .stanzas = &stanza, .stanza_count = 1, .collectors = &own_settings, .collector_count = 1};
     settings.pgbackrest.command = path_in("pgbackrest");
     environment = (struct environment){proc_pool_new(&limits), &settings};
     cr_assert(collector_wal.targets(&settings, &targets, &err));
@@ -294,15 +297,19 @@ Test(collectors_wal, a_repository_without_anything_is_an_answer)
 
 Test(collectors_wal, a_closed_folder_without_holes_is_listed_once)
 {
-    store("0000000100000000", "000000FE");
-    store("0000000100000000", "000000FF");
+    store("0000000100000000", "00000003");
     store("0000000100000001", "00000000");
+    store("0000000100000001", "00000001");
+    store("0000000100000001", "00000002");
+    store("0000000100000001", "00000003");
+    store("0000000100000002", "00000000");
     look();
-    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 1);
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 1);
     look();
-    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 0);
-    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 1, "the newest grows");
-    cr_expect_eq(value("pgbackrest_wal_segments"), 3);
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 0);
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 1, "expire begins at the oldest");
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000002"), 1, "the newest grows");
+    cr_expect_eq(value("pgbackrest_wal_segments"), 6);
 }
 
 Test(collectors_wal, a_folder_with_a_hole_is_listed_at_each_look)
@@ -315,20 +322,190 @@ Test(collectors_wal, a_folder_with_a_hole_is_listed_at_each_look)
     cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 1);
 }
 
-Test(collectors_wal, when_a_backup_comes_or_goes_folders_are_listed_again)
+/* Segments first to last of timeline 1. */
+static void store_range(uint32_t log, uint32_t first, uint32_t last)
 {
-    store("0000000100000000", "00000002");
-    store("0000000100000001", "00000000");
+    struct strbuf folder CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&folder, "00000001%08X", log);
+    for (uint32_t i = first; i <= last; i++) {
+        struct strbuf digits CLEANUP(strbuf_done) = {0};
+        strbuf_printf(&digits, "%08X", i);
+        store(strbuf_text(&folder), strbuf_text(&digits));
+    }
+}
+
+static void remove_segment(const char *folder, const char *segment)
+{
+    struct strbuf name CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&name, ARCHIVE "%s/%s%s" CHECKSUM, folder, folder, segment);
+    remove_path(strbuf_text(&name));
+}
+
+/* Three logs of four segments each, all closed and seen, and one that is written. */
+static void settle(void)
+{
+    for (uint32_t log = 0; log < 3; log++)
+        store_range(log, 0, 3);
+    store_range(3, 0, 0);
     look();
-    add_backup("20261122-220046F");
     look();
-    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 1);
-    look();
-    cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 0);
-    remove_path(BACKUP "20261122-220046F");
+    cr_assert_eq(calls("ls archive/main/15-1/0000000100000001"), 0);
+}
+
+Test(collectors_wal, a_folder_that_ended_is_listed_to_its_end)
+{
+    store_range(0, 0, 2);
+    cr_assert(look());
+    store_range(0, 3, 3);
+    store_range(1, 0, 0);
     const struct wal_observation *seen = look();
     cr_expect_eq(calls("ls archive/main/15-1/0000000100000000"), 1);
+    cr_expect_eq(wal_archive_count(&seen->archive), 5);
+}
+
+Test(collectors_wal, what_a_closed_folder_lacks_at_its_end_is_looked_for_twice)
+{
+    store_range(0, 0, 3);
+    store_range(1, 0, 2);
+    store_range(2, 0, 0);
+    look();
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 1);
+}
+
+Test(collectors_wal, when_a_backup_goes_folders_are_listed_again_and_once_more)
+{
+    add_backup("20261122-220046F");
+    settle();
+    remove_path(BACKUP "20261122-220046F");
+    const struct wal_observation *seen = look();
     cr_expect_eq(seen->folder_count, 0);
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 1);
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 1, "expire may take its time");
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 0);
+}
+
+Test(collectors_wal, a_backup_that_comes_takes_no_wal_away)
+{
+    settle();
+    add_backup("20261122-220046F");
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 0);
+}
+
+Test(collectors_wal, when_the_archives_begin_goes_folders_are_listed_again)
+{
+    settle();
+    remove_path(ARCHIVE "0000000100000000");
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 1);
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000002"), 1);
+}
+
+Test(collectors_wal, when_the_first_segments_go_the_next_look_lists_all_again)
+{
+    settle();
+    remove_segment("0000000100000000", "00000000");
+    look();
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000002"), 1);
+}
+
+Test(collectors_wal, archive_retention_takes_wal_when_a_backup_was_made)
+{
+    static struct text_pair items[] = {{TEXT_OF("retention-archive"), TEXT_OF("1")}};
+    repository.options = (struct pair_list){items, 1};
+    settle();
+    write_file(BACKUP "backup.info", "[backup:current]\n", 0600);
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 1);
+    repository.options = (struct pair_list){0};
+}
+
+Test(collectors_wal, a_segment_that_goes_is_looked_for_once_more)
+{
+    settle();
+    remove_segment("0000000100000000", "00000001");
+    const struct wal_observation *seen = look();
+    struct wal_archive archive = seen->archive;
+    archive.segment_size = (uint64_t)1 << 30;
+    cr_expect(wal_archive_is_first_sight(&archive, &(struct wal_segment){1, 1}));
+    archive = look()->archive;
+    archive.segment_size = (uint64_t)1 << 30;
+    cr_expect_eq(wal_archive_state(&archive, &(struct wal_segment){1, 1}), WAL_MISSING);
+    cr_expect_not(wal_archive_is_first_sight(&archive, &(struct wal_segment){1, 1}));
+}
+
+Test(collectors_wal, folders_with_holes_do_not_keep_others_from_their_turn)
+{
+    for (uint32_t log = 0; log < 70; log++) {
+        store_range(log, 0, 0);
+        store_range(log, 3, 3);
+    }
+    look();
+    look();
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 0, "it has to wait");
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 1, "but not for ever");
+}
+
+Test(collectors_wal, a_history_that_cannot_be_understood_hides_nothing_else)
+{
+    store("0000000200000000", "00000002");
+    write_file(ARCHIVE "00000002.history", "nonsense\n", 0600);
+    const struct wal_observation *seen = look();
+    cr_assert(succeeded, "%s", err.text);
+    cr_expect_null(wal_observation_history(seen, 2));
+    cr_assert_eq(seen->history_count, 1);
+    cr_expect(seen->histories[0].broken);
+    cr_expect_eq(seen->histories[0].timeline.id, 2);
+    cr_expect_eq(wal_archive_count(&seen->archive), 1);
+}
+
+Test(collectors_wal, a_look_that_fails_half_way_changes_nothing_that_is_known)
+{
+    store("0000000100000000", "00000002");
+    add_backup("20261122-220046F");
+    cr_assert(look()->readable);
+    remove_path(BACKUP "20261122-220046F");
+    write_file("fail-at", "archive/main", 0600);
+    const struct wal_observation *seen = look();
+    cr_assert(seen && !seen->readable);
+    cr_expect_eq(seen->folder_count, 1);
+}
+
+Test(collectors_wal, a_mount_that_goes_while_it_is_listed_leaves_what_was_known)
+{
+    expect_mount();
+    store("0000000100000000", "00000002");
+    cr_assert(look()->readable);
+    remove_path("repo/archive");
+    const struct wal_observation *seen = look();
+    cr_assert(succeeded, "%s", err.text);
+    cr_expect_not(seen->readable);
+    cr_expect_eq(wal_archive_count(&seen->archive), 1);
+}
+
+Test(collectors_wal, labels_are_in_order_in_whatever_order_they_came)
+{
+    add_backup("20261123-220046F");
+    look();
+    add_backup("20261122-220046F");
+    add_backup("20261123-220046F_20261124-000000I");
+    const struct wal_observation *seen = look();
+    cr_assert_eq(seen->folder_count, 3);
+    cr_expect_str_eq(seen->folders[0].label, "20261122-220046F");
+    cr_expect_str_eq(seen->folders[2].label, "20261123-220046F_20261124-000000I");
+}
+
+Test(collectors_wal, a_manifest_that_is_missing_is_looked_for_twice)
+{
+    make_folder(BACKUP "20261122-220046F");
+    cr_expect_not(look()->folders[0].twice);
+    cr_expect(look()->folders[0].twice);
 }
 
 Test(collectors_wal, the_newest_folder_of_each_timeline_is_listed)

@@ -35,6 +35,18 @@ static void add_backup(const char *label, const char *start, const char *stop, i
     input.folder_count = stanza.backup_count;
 }
 
+/* What one look finds in a folder. */
+static void look_into(const char *name, const struct repo_listing *listing)
+{
+    uint32_t timeline = 0, log = 0;
+    struct wal_folder *folder = NULL;
+    struct err err;
+    cr_assert(wal_folder_name(name, &timeline, &log));
+    struct wal_sight sight = {1, wal_archive_folder(&archive, timeline, log), false};
+    cr_assert(wal_folder_read_again(name, listing, &sight, &folder, &err));
+    cr_assert(wal_archive_put(&archive, folder, &err));
+}
+
 /* WAL of a timeline from first to last but for one; each is stored 1000 s after its number. */
 static void store(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but)
 {
@@ -42,8 +54,6 @@ static void store(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but
     struct strbuf names[64] = {0};
     struct strbuf folder_name CLEANUP(strbuf_done) = {0};
     struct repo_listing listing = {.files = files};
-    struct wal_folder *folder = NULL;
-    struct err err;
     for (uint32_t i = first; i <= last; i++) {
         if (i == but)
             continue;
@@ -54,8 +64,8 @@ static void store(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but
             (struct repo_file){.name = strbuf_text(name), .size = 1, .time = 1000 + (int64_t)i};
     }
     strbuf_printf(&folder_name, "%08X%08X", timeline, 0);
-    cr_assert(wal_folder_read(strbuf_text(&folder_name), &listing, 1, &folder, &err));
-    cr_assert(wal_archive_put(&archive, folder, &err));
+    look_into(strbuf_text(&folder_name), &listing);
+    look_into(strbuf_text(&folder_name), &listing);
     for (size_t i = 0; i < listing.count; i++)
         strbuf_done(&names[i]);
 }
@@ -259,10 +269,82 @@ Test(restore, what_is_broken_for_the_first_time_is_unknown)
 
 Test(restore, wal_that_was_not_listed_yet_is_unknown)
 {
-    wal_archive_done(&archive);
+    struct wal_folder *folder = NULL;
+    struct err err;
+    wal_archive_remove(&archive, 1, 0);
+    cr_assert(wal_folder_unseen("0000000100000000", &folder, &err));
+    cr_assert(wal_archive_put(&archive, folder, &err));
     input.archive_listed = false;
     cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_UNKNOWN);
     cr_expect_not(restore_summarise(&input).gaps_known);
+}
+
+Test(restore, while_folders_are_not_looked_into_there_is_no_window)
+{
+    input.archive_listed = false;
+    cr_expect_not(restore_summarise(&input).has_window, "it would end too early");
+    cr_expect_eq(restore_summarise(&input).restorable_count, 3);
+    input.continuous = false;
+    cr_expect(restore_summarise(&input).has_window, "a point depends on its own WAL only");
+}
+
+Test(restore, what_a_backup_needs_is_not_guessed_from_names_that_make_no_sense)
+{
+    backups[2].archive_stop = "000000010000000000000FFF"; /* not with segments of 16 MiB */
+    cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_UNKNOWN);
+    backups[2].archive_stop = NULL;
+    cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_UNKNOWN);
+    backups[2].archive_stop = "000000010000000000000008"; /* before its start */
+    cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_UNKNOWN);
+}
+
+Test(restore, a_hole_at_first_sight_is_none_yet)
+{
+    static const struct text_list nothing = {0};
+    store(1, 2, 14, 0);
+    struct repo_listing listing = {0};
+    input.broken_before = &nothing;
+    look_into("0000000100000000", &listing); /* all gone, for now */
+    struct restore_summary summary = restore_summarise(&input);
+    cr_expect_eq(summary.missing_older, 0);
+    cr_expect_eq(summary.unknown_count, 3);
+    input.broken_before = NULL;
+}
+
+Test(restore, a_manifest_missing_at_first_sight_is_unknown)
+{
+    struct text_list all CLEANUP(text_list_done) = {0};
+    struct err err;
+    folders[2].state = FOLDER_INCOMPLETE;
+    cr_assert(text_list_add(&all, "C", &err));
+    input.broken_before = &all;
+    cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_UNKNOWN);
+    folders[2].twice = true;
+    cr_expect_eq(restore_judge(&input, &backups[2]).grade, RESTORE_NO_FOLDER);
+    input.broken_before = NULL;
+}
+
+Test(restore, what_the_old_primary_wrote_after_the_fork_is_no_gap)
+{
+    struct timeline_switch left = {.timeline = 1, .lsn = 12 * MB16 + 5};
+    struct timeline second = {.id = 2, .ancestors = &left, .count = 1};
+    input.production = &second;
+    store(1, 2, 20, 0);
+    struct restore_summary summary = restore_summarise(&input);
+    cr_expect_eq(summary.missing_since, 0);
+    cr_expect_eq(summary.run_end, 12);
+}
+
+Test(restore, a_segment_stored_by_a_clock_ahead_is_not_of_the_future)
+{
+    input.listed_at = 1012;
+    cr_expect_eq(restore_summarise(&input).window_end, 1012);
+}
+
+Test(restore, an_offline_backup_between_others_does_not_end_the_window)
+{
+    backups[1].archive_start = backups[1].archive_stop = NULL;
+    cr_expect_eq(restore_summarise(&input).window_start, 1003);
 }
 
 Test(restore, a_backup_with_its_wal_inside_needs_none_in_the_archive)

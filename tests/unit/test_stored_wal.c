@@ -58,6 +58,11 @@ static void put_range(uint32_t timeline, uint32_t log, uint32_t first, uint32_t 
         strbuf_done(&names[i]);
 }
 
+static uint64_t missing(const struct timeline *timeline, uint64_t begin, uint64_t end)
+{
+    return wal_archive_missing(&archive, timeline, (struct wal_range){begin, end}, false);
+}
+
 static enum wal_state state(uint32_t timeline, uint64_t number)
 {
     return wal_archive_state(&archive, &(struct wal_segment){timeline, number});
@@ -142,7 +147,7 @@ Test(stored_wal, a_run_ends_at_the_first_hole)
     cr_expect_eq(wal_archive_run_end(&archive, &first, 1), 1);
     put_range(1, 0, 2, 254);
     cr_expect_eq(wal_archive_run_end(&archive, &first, 2), 255);
-    cr_expect_eq(wal_archive_missing(&archive, &first, 2, 0x10A), 3);
+    cr_expect_eq(missing(&first, 2, 0x10A), 3);
 }
 
 Test(stored_wal, a_run_goes_over_to_the_next_timeline)
@@ -167,18 +172,61 @@ Test(stored_wal, the_end_is_that_of_the_newest_timeline_with_wal)
     cr_expect_eq(wal_archive_end(&archive, &second), 5);
 }
 
-Test(stored_wal, the_last_segment_is_that_of_its_timeline)
+Test(stored_wal, the_end_is_on_the_timeline_asked_for)
 {
-    uint64_t last = 0;
     put_range(1, 0, 2, 4);
     put_range(1, 3, 0, 6);
     put_range(2, 9, 0, 1);
-    cr_assert(wal_archive_last(&archive, 1, &last));
-    cr_expect_eq(last, 0x306);
-    cr_expect_not(wal_archive_last(&archive, 3, &last));
+    cr_expect_eq(wal_archive_end(&archive, &(struct timeline){.id = 1}), 0x307);
+    cr_expect_eq(wal_archive_end(&archive, &(struct timeline){.id = 3}), 0);
     FILES("0000000100000003", {.name = "x"});
-    cr_assert(wal_archive_last(&archive, 1, &last));
-    cr_expect_eq(last, 4, "an empty folder has none");
+    cr_expect_eq(wal_archive_end(&archive, &(struct timeline){.id = 1}), 5,
+                 "an empty folder has none");
+}
+
+Test(stored_wal, what_an_ancestor_wrote_behind_the_fork_is_not_on_the_way)
+{
+    struct timeline_switch left = {.timeline = 1, .lsn = 5 * MB16 + 100};
+    struct timeline second = {.id = 2, .ancestors = &left, .count = 1};
+    put_range(1, 0, 2, 9); /* the old primary went on */
+    cr_expect_eq(wal_archive_end(&archive, &second), 5);
+}
+
+Test(stored_wal, a_segment_that_this_size_cannot_have_does_not_count)
+{
+    FILES("0000000100000000", SEGMENT("000000010000000000000002"),
+          SEGMENT("000000010000000000000FFF"));
+    cr_expect_eq(wal_archive_end(&archive, &(struct timeline){.id = 1}), 3);
+}
+
+Test(stored_wal, a_stray_segment_far_away_costs_nothing)
+{
+    struct timeline first = {.id = 1};
+    put_range(1, 0, 2, 4);
+    put_range(1, 0xFFFFFFFF, 0xFF, 0xFF);
+    uint64_t end = wal_archive_end(&archive, &first);
+    cr_expect_eq(end, (uint64_t)1 << 40);
+    cr_expect_eq(missing(&first, 2, end), end - 2 - 4);
+    cr_expect_eq(wal_archive_run_end(&archive, &first, end - 1), end);
+}
+
+Test(stored_wal, the_first_segment_of_all_counts)
+{
+    put_range(1, 0, 0, 1);
+    cr_expect_eq(wal_archive_run_end(&archive, &(struct timeline){.id = 1}, 0), 2);
+    cr_expect_eq(state(1, 0), WAL_PRESENT);
+}
+
+Test(stored_wal, before_a_folder_was_looked_into_nothing_is_said_of_it)
+{
+    struct wal_folder *folder = NULL;
+    cr_assert(wal_folder_unseen("0000000100000000", &folder, &err));
+    cr_assert(wal_archive_put(&archive, folder, &err));
+    cr_expect_eq(state(1, 2), WAL_UNKNOWN);
+    cr_expect_not(wal_archive_is_seen(&archive));
+    put_range(1, 0, 2, 2);
+    cr_expect(wal_archive_is_seen(&archive));
+    cr_expect_not(wal_folder_unseen("15-1", &folder, &err));
 }
 
 Test(stored_wal, a_folder_replaces_the_older_one_and_can_be_removed)
@@ -205,15 +253,89 @@ Test(stored_wal, folders_are_found_in_whatever_order_they_came)
     cr_expect_eq(wal_folder_timeline(archive.folders[3]), 2);
 }
 
-Test(stored_wal, a_hole_lies_between_the_first_and_the_last_one)
+Test(stored_wal, a_folder_is_whole_from_its_first_segment_on)
 {
     put_range(1, 0, 2, 4);
-    cr_expect_not(wal_folder_has_hole(archive.folders[0]));
-    FILES("0000000100000000", SEGMENT("000000010000000000000002"),
-          SEGMENT("000000010000000000000004"));
-    cr_expect(wal_folder_has_hole(archive.folders[0]));
+    cr_expect(wal_folder_is_whole(archive.folders[0], 5));
+    cr_expect_not(wal_folder_is_whole(archive.folders[0], 8), "its end is missing");
+    FILES("0000000100000000", SEGMENT("000000010000000000000001"),
+          SEGMENT("000000010000000000000003"));
+    cr_expect_not(wal_folder_is_whole(archive.folders[0], 4));
     FILES("0000000100000000", {.name = "x"});
-    cr_expect_not(wal_folder_has_hole(archive.folders[0]));
+    cr_expect_not(wal_folder_is_whole(archive.folders[0], 4));
+}
+
+/* One look at the folder of timeline 1, log 0; digits holds the last two of each segment's name. */
+static void look(const char *digits, bool closed)
+{
+    struct repo_file files[8] = {0};
+    struct strbuf names[8] = {0};
+    struct repo_listing listing = {.files = files};
+    struct wal_sight sight = {1000, wal_archive_folder(&archive, 1, 0), closed};
+    struct wal_folder *folder = NULL;
+    for (; *digits; digits += 2) {
+        struct strbuf *name = &names[listing.count];
+        strbuf_printf(name, "0000000100000000000000%.2s" CHECKSUM, digits);
+        files[listing.count++] =
+            (struct repo_file){.name = strbuf_text(name), .size = 1, .time = 1000};
+    }
+    cr_assert(wal_folder_read_again("0000000100000000", &listing, &sight, &folder, &err));
+    cr_assert(wal_archive_put(&archive, folder, &err));
+    for (size_t i = 0; i < listing.count; i++)
+        strbuf_done(&names[i]);
+}
+
+static bool is_first_sight(uint64_t number)
+{
+    return wal_archive_is_first_sight(&archive, &(struct wal_segment){1, number});
+}
+
+Test(stored_wal, what_was_looked_for_once_is_at_first_sight)
+{
+    look("0204", false);
+    cr_expect(is_first_sight(3));
+    cr_expect_not(is_first_sight(4));
+    look("0204", false);
+    cr_expect_not(is_first_sight(3));
+    look("04", false);
+    cr_expect(is_first_sight(2), "the look before saw it");
+    cr_expect(wal_folder_lost(archive.folders[0]));
+    look("04", false);
+    cr_expect_not(is_first_sight(2));
+    cr_expect_not(wal_folder_lost(archive.folders[0]));
+}
+
+Test(stored_wal, what_a_push_left_out_for_now_is_at_first_sight)
+{
+    struct timeline first = {.id = 1};
+    look("0204", false);
+    look("02030406", false); /* 3 has come, 5 is on its way */
+    cr_expect_eq(wal_archive_missing(&archive, &first, (struct wal_range){2, 7}, false), 1);
+    cr_expect_eq(wal_archive_missing(&archive, &first, (struct wal_range){2, 7}, true), 0);
+    look("02030406", false);
+    cr_expect_eq(wal_archive_missing(&archive, &first, (struct wal_range){2, 7}, true), 1);
+}
+
+Test(stored_wal, the_end_of_a_folder_that_was_just_closed_is_at_first_sight)
+{
+    look("FD", false);
+    look("FD", true);
+    cr_expect(is_first_sight(0xFE));
+    look("FD", true);
+    cr_expect_not(is_first_sight(0xFE));
+    cr_expect_eq(wal_folder_closed_looks(archive.folders[0]), 2);
+}
+
+Test(stored_wal, the_segment_size_shows_in_the_names_once_a_log_is_full)
+{
+    put_range(1, 0, 2, 0x3F);
+    cr_expect_eq(wal_archive_guess_size(&archive), MB16);
+    put_range(1, 1, 0, 1);
+    cr_expect_eq(wal_archive_guess_size(&archive), 4 * MB16);
+    FILES("0000000100000003", SEGMENT("0000000100000003000001FF"));
+    cr_expect_eq(wal_archive_guess_size(&archive), MB16 / 2);
+    wal_archive_done(&archive);
+    cr_expect_eq(wal_archive_guess_size(&archive), MB16);
 }
 
 Test(stored_wal, a_copy_stays_as_it_was)

@@ -35,7 +35,7 @@ static struct archiver_observation archiver;
 static struct backups_observation backups;
 static struct wal_observation wal;
 static struct backup_folder folder;
-static struct timeline history;
+static struct wal_history history;
 static bool postgres_answers;
 static void *state;
 
@@ -85,6 +85,18 @@ static void end(void)
 
 TestSuite(verdict_restore, .init = begin, .fini = end);
 
+/* What one look finds in a folder. */
+static void look_into(const char *name, const struct repo_listing *listing)
+{
+    uint32_t timeline = 0, log = 0;
+    struct wal_folder *found = NULL;
+    struct err err;
+    cr_assert(wal_folder_name(name, &timeline, &log));
+    struct wal_sight sight = {1, wal_archive_folder(&wal.archive, timeline, log), false};
+    cr_assert(wal_folder_read_again(name, listing, &sight, &found, &err));
+    cr_assert(wal_archive_put(&wal.archive, found, &err));
+}
+
 /* Segments first to last of a timeline are in the repository, but for one. */
 static void store(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but)
 {
@@ -92,8 +104,6 @@ static void store(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but
     struct strbuf names[32] = {0};
     struct strbuf folder_name CLEANUP(strbuf_done) = {0};
     struct repo_listing listing = {.files = files};
-    struct wal_folder *read = NULL;
-    struct err err;
     strbuf_printf(&folder_name, "%08X%08X", timeline, 0);
     for (uint32_t i = first; i <= last; i++) {
         if (i == but)
@@ -103,8 +113,8 @@ static void store(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but
         files[listing.count++] =
             (struct repo_file){.name = strbuf_text(name), .size = 1, .time = 5000 + (int64_t)i};
     }
-    cr_assert(wal_folder_read(strbuf_text(&folder_name), &listing, 1, &read, &err));
-    cr_assert(wal_archive_put(&wal.archive, read, &err));
+    look_into(strbuf_text(&folder_name), &listing);
+    look_into(strbuf_text(&folder_name), &listing);
     for (size_t i = 0; i < listing.count; i++)
         strbuf_done(&names[i]);
 }
@@ -246,7 +256,7 @@ Test(verdict_restore, a_newer_timeline_than_productions_is_foreign)
     cr_expect_eq(value("pgbackrest_wal_foreign_timelines" REPO), 1);
     cr_expect(strstr(verdict(1), "1 foreign timelines"), "%s", verdict(1));
     archiver.timeline = 2;
-    history =
+    history.timeline =
         (struct timeline){.id = 2, .ancestors = &(struct timeline_switch){1, 5 * MB16}, .count = 1};
     wal.histories = &history;
     wal.history_count = 1;
