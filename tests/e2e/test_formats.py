@@ -155,12 +155,12 @@ def test_prometheus_reads_the_text_format_as_well(scrape):
 
 
 @pytest.fixture(scope="module", name="prometheus3")
-def unpacked_prometheus3(tmp_path_factory):
+def unpacked_prometheus3():
     """Debian's development suite has it; the archive vouches for it, and nothing is installed."""
-    folder = tmp_path_factory.mktemp("prometheus3")
-    folder.chmod(0o755)
-    subprocess.run([REPOSITORY / "tests/bench/peers", folder, "prometheus/sid"], check=True, timeout=600)
-    return folder / "usr/bin/prometheus"
+    with tempfile.TemporaryDirectory(prefix="pgbackup-prometheus3-") as folder:
+        Path(folder).chmod(0o755)  # the servers' account runs it
+        subprocess.run([REPOSITORY / "tests/bench/peers", folder, "prometheus/sid"], check=True, timeout=600)
+        yield Path(folder) / "usr/bin/prometheus"
 
 
 @pytest.mark.campaign
