@@ -50,9 +50,12 @@ static bool push(struct work *work, struct wanted *wanted, const char *file, con
     }
     if (!differs)
         return false;
+    struct strbuf name CLEANUP(strbuf_done) = {0};
+    name_of(work, wanted, &name);
     wanted->state = WANTED_BROKEN;
-    err_prefix(err, "backup %s: other content than that of %s is stored under this name",
-               wanted->needed->backup, source);
+    err_prefix(err,
+               "WAL segment %s, which backup %s needs: other content than that of %s is stored",
+               strbuf_text(&name), wanted->needed->backup, source);
     return work_goes_on(work, err);
 }
 

@@ -16,8 +16,12 @@ def place(request):
     """A bed of its own, whose repository 2 is as the seed of this project had it: backups without WAL."""
     from bed import Bed
 
-    bed = Bed().start(alerting=False)
+    bed = Bed().start(alerting=False, backups=False)
     request.addfinalizer(bed.stop)
+    bed.postgres.sql("CREATE TABLE before_backup AS SELECT generate_series(1, 1000) AS number")
+    for kind in ("full", "incr"):
+        for repo in (1, 2):
+            bed.pgbackrest.backup(kind, repo)
     return bed
 
 
@@ -68,7 +72,7 @@ def test_the_backups_become_restorable_and_really_restore(place, complete, start
     assert "are missing" in done.stdout and "0 are missing" in done.stdout
     exporter.wait_for(lambda now: now.value(RESTORABLE, repo_key="2") == 2, 25)
     with Restored(place, 2) as server:
-        assert server.sql("SELECT count(*) FROM pg_database") == place.postgres.sql("SELECT count(*) FROM pg_database")
+        assert server.sql("SELECT sum(number) FROM before_backup") == "500500"
         assert "consistent recovery state reached" in server.log
     assert complete().stdout.rstrip().endswith("0 are missing: nothing to do")
 
@@ -210,14 +214,52 @@ def test_the_printed_lines_are_the_backup_and_its_completing(place, run):
     assert "archive-check" not in run("--repo=1", "--print", "--", "backup").stdout
 
 
+def complete_with(bed, program, stand_in=None, conf=None):
+    """complete-wal with another pgbackrest, or another pgbackrest.conf."""
+    text = configuration(bed, FAST)
+    text = text.replace("/usr/bin/pgbackrest", str(stand_in or "/usr/bin/pgbackrest"))
+    text = text.replace(str(bed.pgbackrest.configuration), str(conf or bed.pgbackrest.configuration))
+    file = bed.place.write("other.yml", text)
+    return bed.place.run([bed.place.copy_program(program), f"--config.file={file}", "complete-wal", "--repo=2"], check=False)
+
+
+STAND_IN = """#!/bin/sh
+case "$*" in *{file}*--no-config*) [ "$1" = archive-push ] && {does} ;; esac
+exec /usr/bin/pgbackrest "$@"
+"""
+
+
+def test_a_push_is_believed_when_the_segment_is_seen(place, program_path):
+    forget_wal(place)
+    lost = place.pgbackrest.info(2)["backup"][-1]["archive"]["stop"]
+    stand_in = place.place.write("blind", STAND_IN.format(file=lost, does="exit 0"), 0o755)
+    result = complete_with(place, program_path, stand_in)
+    assert result.returncode == 1
+    assert f"WAL segment {lost}, which backup " in result.stderr
+
+
+def test_other_content_under_the_name_is_told_and_the_rest_is_done(place, program_path):
+    forget_wal(place)
+    lost = place.pgbackrest.info(2)["backup"][-1]["archive"]["stop"]
+    does = "{ echo 'ERROR: [045]: already exists' >&2; exit 45; }"
+    stand_in = place.place.write("differs", STAND_IN.format(file=lost, does=does), 0o755)
+    result = complete_with(place, program_path, stand_in)
+    assert result.returncode == 1
+    assert f"WAL segment {lost}, which backup " in result.stderr
+    assert "needs: other content than that of " in result.stderr
+    assert lost not in segments(place) and segments(place) != set()
+
+
+def test_a_limit_of_the_archive_queue_drops_nothing(place, program_path):
+    forget_wal(place)
+    text = place.pgbackrest.configuration.read_text().replace("[global]", "[global]\narchive-push-queue-max=1MB", 1)
+    conf = place.place.write("limited.conf", text, 0o640)
+    assert complete_with(place, program_path, conf=conf).returncode == 0
+
+
 def test_a_repository_host_is_refused(place, program_path):
-    conf = place.place.write(
-        "host.conf", place.pgbackrest.configuration.read_text() + "pg1-host=db.example.net\n", 0o640
-    )
-    text = configuration(place, FAST).replace(str(place.pgbackrest.configuration), str(conf))
-    file = place.place.write("host.yml", text)
-    words = [place.place.copy_program(program_path), f"--config.file={file}", "complete-wal", "--repo=2"]
-    result = place.place.run(words, check=False)
+    text = place.pgbackrest.configuration.read_text() + "pg1-host=db.example.net\n"
+    result = complete_with(place, program_path, conf=place.place.write("host.conf", text, 0o640))
     assert result.returncode == 2
     assert "PostgreSQL of stanza main is on db.example.net (pg1-host)" in result.stderr
 
@@ -226,3 +268,74 @@ def test_secrets_are_in_no_output(place, complete):
     forget_wal(place)
     result = complete()
     assert place.s3.credentials.secret not in result.stdout + result.stderr
+
+
+def test_an_encrypted_repository_is_completed_too(program_path, request):
+    from bed import Bed
+
+    bed = Bed(encrypted=True).start(alerting=False)
+    request.addfinalizer(bed.stop)
+    bed.place.run(command(bed, program_path, "complete-wal", "--repo=2"))
+    with Restored(bed, 2) as server:
+        assert "consistent recovery state reached" in server.log
+
+
+@pytest.fixture(scope="module")
+def promoted(place):
+    """The same bed's server on timeline 2, its history file archived."""
+    place.postgres.stop()
+    signal_file = place.postgres.data / "standby.signal"
+    signal_file.touch()
+    place.place.account.own(signal_file)
+    place.postgres.start()
+    assert place.postgres.sql("SELECT pg_promote()") == "t"
+    place.postgres.wait_archived(place.postgres.switch_wal())
+    return place
+
+
+def histories(bed):
+    return {path.name[:16] for path in stored(bed, "*/*.history._S3rver_object")}
+
+
+def test_history_files_go_along(promoted, run):
+    run("--repo=2", "--", "backup", "--type=full")
+    assert histories(promoted) == {"00000002.history"}
+    with Restored(promoted, 2) as server:
+        assert server.sql("SELECT timeline_id FROM pg_control_checkpoint()") == "3"
+
+
+def test_a_corrupted_history_is_not_copied_and_named(promoted, complete):
+    for path in stored(promoted, "*/*.history*"):
+        path.unlink()
+    good = promoted.postgres.data / "pg_wal" / "00000002.history"
+    hidden = good.rename(promoted.root / "hidden.history")
+    stored_one = next(promoted.pgbackrest.repo1.glob("archive/main/*/00000002.history"))
+    content = stored_one.read_bytes()
+    stored_one.write_text("rubbish\n")
+    try:
+        result = complete()
+        assert "00000002.history of repository 1 (nas) is not copied: " in result.stderr
+        assert histories(promoted) == set()
+    finally:
+        stored_one.write_bytes(content)
+        hidden.rename(good)
+    complete()
+    assert histories(promoted) == {"00000002.history"}
+
+
+def test_the_history_of_a_foreign_timeline_is_left_out_and_the_repository_restores(promoted, complete):
+    """PostgreSQL would try the newest timeline that it finds, and refuse a backup that is not on its way."""
+    archive = next(promoted.pgbackrest.repo1.glob("archive/main/*/00000002.history")).parent
+    history = (archive / "00000002.history").read_text()
+    switch = history.split("\t")[1]
+    foreign = archive / "00000003.history"
+    foreign.write_text(f"{history}\n2\t{switch.split('/')[0]}/{int(switch.split('/')[1], 16) + 8192:X}\tforeign\n")
+    promoted.place.account.own(foreign)
+    try:
+        result = complete()
+        assert "00000003.history of repository 1 (nas) is not copied: production is on timeline 2" in result.stderr
+        assert histories(promoted) == {"00000002.history"}
+        with Restored(promoted, 2):
+            pass
+    finally:
+        foreign.unlink()
