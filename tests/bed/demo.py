@@ -49,8 +49,9 @@ def start():
     stop()
     begun = time.monotonic()
     print("Starting PostgreSQL, S3, Prometheus and Alertmanager, and making two backups in each repository ...")
-    bed = Bed(ROOT, scrape_interval="5s").start()
+    bed = Bed(ROOT, scrape_interval="5s").start(backups=False)
     try:
+        back_up(bed)
         exporter = Exporter(bed, PROGRAM, bed.ports["exporter"])
         exporter.start(configuration(bed, DEMO))
     except BaseException:
@@ -58,6 +59,15 @@ def start():
         raise
     print(f"Ready after {time.monotonic() - begun:.0f} s.\n")
     return status()
+
+
+def back_up(bed):
+    """Two backups in each repository; `run` sees to it that those in repository 2 can be restored."""
+    program = bed.place.copy_program(PROGRAM)
+    file = bed.place.write("exporter.yml", configuration(bed, DEMO))
+    for kind in ("full", "incr"):
+        bed.pgbackrest.backup(kind, 1)
+        bed.place.run([program, f"--config.file={file}", "run", "--repo=2", "--", "backup", f"--type={kind}"])
 
 
 def stop():
