@@ -2,6 +2,7 @@
 #include "exporter/commands/complete.h"
 
 #include <criterion/criterion.h>
+#include <criterion/redirect.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "exporter/commands/complete_need.h"
 #include "exporter/commands/complete_pg_wal.h"
+#include "exporter/commands/complete_say.h"
 #include "exporter/commands/complete_scratch.h"
 
 #define MIB           (UINT64_C(1) << 20)
@@ -418,4 +420,26 @@ Test(complete, it_is_done_on_the_host_that_has_pg_wal)
         cr_expect(strstr(error.text, cases[i].expected), "%s", error.text);
         pair_list_done(&stanza.options);
     }
+}
+
+/* What is told. */
+
+Test(complete_say, a_step_is_a_line_of_its_own_where_there_is_no_terminal,
+     .init = cr_redirect_stdout)
+{
+    struct teller teller = {0};
+    say_step(&teller, "%d of 2", 1);
+    say_step(&teller, "%d of 2", 2);
+    say_line(&teller, "done");
+    cr_expect_stdout_eq_str("1 of 2\n2 of 2\ndone\n");
+}
+
+Test(complete_say, on_a_terminal_a_step_is_replaced_by_what_comes_next, .init = cr_redirect_stdout)
+{
+    struct teller teller = {.terminal = true};
+    say_step(&teller, "%d of 2", 1);
+    say_step(&teller, "%d of 2", 2);
+    say_line(&teller, "done");
+    say_end(&teller);
+    cr_expect_stdout_eq_str("1 of 2\r\033[K2 of 2\r\033[Kdone\n");
 }
