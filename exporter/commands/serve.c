@@ -165,7 +165,7 @@ static void release_settings(const struct settings *settings)
 }
 
 /* What the service keeps of settings that are in force, for they may be freed at any time. */
-static void remember(struct service *service, char *notice, struct watch *watch)
+static void remember(struct service *service, char *notice)
 {
     pthread_mutex_lock(&service->lock);
     free(service->notice);
@@ -173,8 +173,11 @@ static void remember(struct service *service, char *notice, struct watch *watch)
     service->own.reloaded_at = clock_wall_seconds();
     service->own.last_reload_worked = service->web.error.code == ERR_NONE;
     pthread_mutex_unlock(&service->lock);
-    watch_free(service->watch);
-    service->watch = watch;
+}
+
+static void watch_files(struct service *service, const struct text_list *files)
+{
+    service->watch = watch_again(service->watch, (const char *const *)files->items, files->count);
 }
 
 /* Put settings into force; takes them over. When that fails all is as it was. */
@@ -187,17 +190,14 @@ static bool apply(struct service *service, struct settings *settings, struct err
         return false;
     }
     char *notice = notice_of(settings);
-    struct watch *watch =
-        watch_new((const char *const *)settings->files.items, settings->files.count);
+    watch_files(service, &settings->files);
     log_configure_named(settings->log_level, settings->log_format);
     bool applied = poller_apply(service->poller, plans, count, settings, release_settings, err);
     plan_free(plans, count);
-    if (applied) {
-        remember(service, notice, watch);
-    } else {
+    if (applied)
+        remember(service, notice);
+    else
         free(notice);
-        watch_free(watch);
-    }
     return applied;
 }
 
@@ -419,6 +419,7 @@ static bool start(struct service *service, struct settings *settings, struct err
         settings_free(settings);
         return err_memory(err);
     }
+    watch_files(service, &settings->files); /* first: a change from now on is one */
     if (!serve_web_open(&service->web, settings->web.config_file, err) ||
         !listen_and_serve(service, settings, err)) {
         settings_free(settings);

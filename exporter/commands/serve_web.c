@@ -8,23 +8,10 @@
 
 #define AGAIN_MS 60000
 
-static bool is_same(const struct text_list *one, const struct text_list *other)
-{
-    for (size_t i = 0; i < one->count && i < other->count; i++) {
-        if (strcmp(one->items[i], other->items[i]) != 0)
-            return false;
-    }
-    return one->count == other->count;
-}
-
-/* A watch of the same files goes on: what changed since they were read must not escape it. */
-static void watch_files(struct serve_web *web, const struct text_list *before)
+static void watch_files(struct serve_web *web)
 {
     const struct text_list *files = security_files(web->security);
-    if (web->watch && is_same(files, before))
-        return;
-    watch_free(web->watch);
-    web->watch = watch_new((const char *const *)files->items, files->count);
+    web->watch = watch_again(web->watch, (const char *const *)files->items, files->count);
 }
 
 bool serve_web_open(struct serve_web *web, const char *path, struct err *err)
@@ -36,7 +23,7 @@ bool serve_web_open(struct serve_web *web, const char *path, struct err *err)
     web->path = strdup(path);
     if (!web->path)
         return err_memory(err);
-    watch_files(web, security_files(NULL));
+    watch_files(web);
     log_info("web configuration read",
              FIELDS(TEXT("file", path), TEXT("tls", security_tls(web->security) ? "yes" : "no"),
                     NUMBER("users", security_user_count(web->security))));
@@ -58,10 +45,9 @@ static bool read_again(struct serve_web *web, struct http_server *server, struct
         security_unref(security);
         return err_prefix(err, "%s", web->path);
     }
-    struct security *before = web->security;
+    security_unref(web->security);
     web->security = security;
-    watch_files(web, security_files(before));
-    security_unref(before);
+    watch_files(web);
     return true;
 }
 

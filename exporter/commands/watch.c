@@ -64,6 +64,23 @@ void watch_free(struct watch *watch)
     free(watch);
 }
 
+static bool has_paths(const struct watch *watch, const char *const *paths, size_t count)
+{
+    for (size_t i = 0; i < watch->count && i < count; i++) {
+        if (strcmp(watch->marks[i].path, paths[i]) != 0)
+            return false;
+    }
+    return watch->count == count;
+}
+
+struct watch *watch_again(struct watch *before, const char *const *paths, size_t count)
+{
+    if (before && has_paths(before, paths, count))
+        return before;
+    watch_free(before);
+    return watch_new(paths, count);
+}
+
 bool watch_changed(struct watch *watch)
 {
     bool changed = false;

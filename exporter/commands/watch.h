@@ -18,6 +18,12 @@ struct watch; /* used by one thread */
 struct watch *watch_new(const char *const *paths, size_t count) MUST_USE;
 void watch_free(struct watch *watch); /* takes NULL */
 
+/*
+ * A watch of these paths in place of `before` (may be NULL), which it takes over. When they are the
+ * same ones, that one goes on: what changed while the files were read again does not escape it.
+ */
+struct watch *watch_again(struct watch *before, const char *const *paths, size_t count) MUST_USE;
+
 /* Whether anything changed since the last call or since watch_new(). */
 bool watch_changed(struct watch *watch);
 

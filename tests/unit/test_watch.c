@@ -75,3 +75,31 @@ Test(watch, sees_a_file_come_and_go)
     cr_expect(watch_changed(watch));
     watch_free(watch);
 }
+
+Test(watch, a_watch_of_the_same_files_goes_on_and_nothing_escapes_it)
+{
+    const char *const paths[] = {path};
+    put("before");
+    struct watch *watch = watch_it();
+    put("changed while it was read again");
+    struct watch *again = watch_again(watch, paths, 1);
+    cr_expect(watch_changed(again));
+    cr_expect_not(watch_changed(again));
+    watch_free(again);
+}
+
+Test(watch, other_files_are_watched_anew)
+{
+    const char *const paths[] = {path, directory};
+    put("before");
+    struct watch *watch = watch_it();
+    put("changed before the other watch began");
+    struct watch *again = watch_again(watch, paths, 2);
+    cr_expect_not(watch_changed(again));
+    put("changed after that, too");
+    cr_expect(watch_changed(again));
+    watch_free(again);
+    again = watch_again(NULL, paths, 2);
+    cr_expect_not_null(again);
+    watch_free(again);
+}
