@@ -130,16 +130,20 @@ format-check:
 	$(Q)clang-format --dry-run --Werror $(OUR_C)
 
 .PHONY: install uninstall
-## make install       into DESTDIR and PREFIX: the program, the alert rules, the documents
+## make install       into DESTDIR and PREFIX: the program, its unit, the alert rules, the documents
 install: $(PROGRAM)
 	$(Q)install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/pgbackup_exporter
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/pgbackup_exporter/alerts alerts/*.yml
+	$(Q)mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
+	$(Q)sed 's|/usr/\(bin\|share\)/|$(PREFIX)/\1/|' packaging/systemd/pgbackup_exporter.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/pgbackup_exporter.service
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/pgbackup_exporter README.md LICENSE docs/*.md
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/pgbackup_exporter/runbooks docs/runbooks/*.md
 
 ## make uninstall     what install put there
 uninstall:
 	$(Q)rm -f $(DESTDIR)$(PREFIX)/bin/pgbackup_exporter
+	$(Q)rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/pgbackup_exporter.service
 	$(Q)rm -rf $(DESTDIR)$(PREFIX)/share/pgbackup_exporter $(DESTDIR)$(PREFIX)/share/doc/pgbackup_exporter
 
 ## make clean         remove what was built

@@ -12,9 +12,9 @@ HINT = { echo "  $(1) is missing: make deps" >&2; exit 1; }
 TIDY_FLAGS := $(filter-out -f% -O% -g -D_FORTIFY_SOURCE%,$(ALL_CFLAGS))
 TIDY_KNOWS = $(if $(filter exporter/base/err.c,$<),,-include tests/lint/analyzer.h)
 
-.PHONY: check check-layers functions words
+.PHONY: check check-layers functions words log-events
 ## make check         what to run before a commit: layers, lengths, words, layout, units, alerts
-check: format-check check-layers functions words unit
+check: format-check check-layers functions words log-events unit
 	$(Q)$(PYTEST) tests/e2e/test_alerts.py
 
 ## make check-layers  who includes whom, where libraries live, what has a test
@@ -33,9 +33,13 @@ words:
 	$(SAY) WORDS
 	$(Q)tests/lint/words.py $(OUR_FILES)
 
+log-events:
+	$(SAY) EVENTS docs/logging.md
+	$(Q)tests/lint/log_events.py
+
 .PHONY: lint lint-cppcheck lint-clang lint-tidy lint-shell lint-lint
 ## make lint          everything that can be found without running: errors, not opinions
-lint: format-check check-layers functions words lint-shell lint-lint lint-cppcheck lint-clang lint-tidy
+lint: format-check check-layers functions words log-events lint-shell lint-lint lint-cppcheck lint-clang lint-tidy
 
 # warning, performance, portability only: `style` had one finding in eight that was right.
 # Suppressed, each because cppcheck 2.10 cannot see what makes it wrong:

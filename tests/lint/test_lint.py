@@ -143,6 +143,45 @@ def test_common_words_are_not_banned(tmp_path):
     assert subprocess.run([HERE / "words.py", file], timeout=60).returncode == 0
 
 
+LOGGING = {
+    "docs/logging.md": "| `it began` | info | `file`, `port` | When. |\n",
+    "exporter/commands/serve.c": 'log_info("it "\n  "began",\n FIELDS(TEXT("file", f), NUMBER("port", 1)));\n',
+    "collectors/archiver.c": "",
+}
+
+
+def log_events(root, **changed):
+    house = LOGGING | {name.replace("__", "/").replace("_dot_", "."): text for name, text in changed.items()}
+    for name, text in house.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    done = subprocess.run([HERE / "log_events.py", "--root", root], capture_output=True, text=True, timeout=60)
+    assert done.returncode == (1 if done.stdout else 0), done.stderr
+    return done.stdout
+
+
+def test_a_log_whose_events_are_documented_is_accepted(tmp_path):
+    assert log_events(tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("call", "finding"),
+    [
+        ('log_warn("it began", NULL);', '"it began" (warn) is not in docs/logging.md'),
+        ('log_info("it began",\n FIELDS(TEXT("why", w)));', '"it began": docs/logging.md does not tell of why'),
+        ("log_info(text, NULL);", "an event without a fixed text"),
+    ],
+)
+def test_an_event_that_is_not_documented_is_found(tmp_path, call, finding):
+    assert f"collectors/archiver.c: {finding}\n" in log_events(tmp_path, collectors__archiver_dot_c=call)
+
+
+def test_a_documented_event_that_there_is_not_is_found(tmp_path):
+    rows = LOGGING["docs/logging.md"] + "| `it flew` | error | | Never. |\n"
+    found = log_events(tmp_path, docs__logging_dot_md=rows)
+    assert found == 'docs/logging.md: there is no event "it flew" (error)\n'
+
+
 def test_the_example_of_contributing_compiles():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     (example,) = re.findall(r"^```c\n(/\*.*?)^```", text, re.S | re.M)
