@@ -135,7 +135,7 @@ install: $(PROGRAM)
 	$(Q)install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/pgbackup_exporter
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/pgbackup_exporter/alerts alerts/*.yml
 	$(Q)mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
-	$(Q)sed 's|/usr/\(bin\|share\)/|$(PREFIX)/\1/|' packaging/systemd/pgbackup_exporter.service \
+	$(Q)sed 's,/usr/\(bin\|share\)/,$(PREFIX)/\1/,' packaging/systemd/pgbackup_exporter.service \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/pgbackup_exporter.service
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/pgbackup_exporter README.md LICENSE docs/*.md
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/pgbackup_exporter/runbooks docs/runbooks/*.md
