@@ -167,6 +167,7 @@ struct view {
     const struct backups_observation *backups;
     const struct wal_observation *wal;
     const struct drill_observation *drill;
+    double unknown_since; /* when the repository could last be looked into; 0: it can be now */
     bool lock_held;
 };
 
@@ -176,20 +177,34 @@ static bool is_from(const struct run_input *input, const char *collector, const 
            strcmp(input->target, target) == 0;
 }
 
+/* Both the catalogue and the files of a repository that is down are those of its last good day. */
+static double unknown_since(const struct run_input *backups, const struct run_input *wal)
+{
+    const struct backups_observation *catalogue = backups ? backups->observation : NULL;
+    const struct wal_observation *files = wal ? wal->observation : NULL;
+    if (catalogue && !(backups->current && catalogue->readable))
+        return catalogue->catalogue_at;
+    return files && !(wal->current && files->readable) ? files->listed_at : 0;
+}
+
 static struct view find_inputs(const struct run *run)
 {
     struct view view = {.repository = run->target->spec};
+    const struct run_input *backups = NULL, *wal = NULL;
     for (size_t i = 0; i < run->input_count; i++) {
         const struct run_input *input = &run->inputs[i];
         if (is_from(input, "archiver", view.repository->stanza->name))
             view.archiver = input;
         else if (is_from(input, "backups", run->target->name))
-            view.backups = input->observation;
+            backups = input;
         else if (is_from(input, "wal", run->target->name))
-            view.wal = input->observation;
+            wal = input;
         else if (is_from(input, "drill", run->target->name))
             view.drill = input->observation;
     }
+    view.backups = backups ? backups->observation : NULL;
+    view.wal = wal ? wal->observation : NULL;
+    view.unknown_since = unknown_since(backups, wal);
     view.lock_held = view.backups && view.backups->lock_known && view.backups->lock.held;
     return view;
 }
@@ -392,6 +407,7 @@ static bool judge(const struct view *view, struct memory *memory, struct run *ru
                                .foreign = least(memory->before.foreign, memory->now.foreign),
                                .drill = view->drill,
                                .archiver = archiver && view->archiver->current ? archiver : NULL,
+                               .unknown_since = view->unknown_since,
                                .now = clock_wall_seconds(),
                            });
     return true;

@@ -60,11 +60,29 @@ static bool is_broken(const struct restore_verdict *verdict)
            (verdict->grade == RESTORE_NO_WAL || verdict->grade == RESTORE_NO_FOLDER);
 }
 
+/* What was good when it was last seen is unknown now; what was bad has not mended itself. */
+static enum grade grade_now(const struct restore_story *story, enum grade grade)
+{
+    return story->unknown_since > 0 && grade < GRADE_UNKNOWN ? GRADE_UNKNOWN : grade;
+}
+
+static void add_since(struct strbuf *out, const struct restore_story *story)
+{
+    if (story->unknown_since <= 0)
+        return;
+    strbuf_puts(out, "unknown since ");
+    when_add_utc(out, story->unknown_since);
+    strbuf_puts(out, ", last known: ");
+}
+
 /* Nothing in it can be restored. */
 static void add_no_restore(struct report *report, struct report_item *group,
-                           const struct restore_summary *summary)
+                           const struct restore_story *story)
 {
+    const struct restore_summary *summary = story->summary;
     struct strbuf reason CLEANUP(strbuf_done) = {0};
+    add_since(&reason, story);
+    strbuf_puts(&reason, "NOT restorable: ");
     if (is_broken(&summary->newest))
         add_reason(&reason, summary);
     else
@@ -72,7 +90,7 @@ static void add_no_restore(struct report *report, struct report_item *group,
     if (summary->unknown_count > 0)
         report_verdict(report, group, GRADE_UNKNOWN, "not everything was looked at twice yet");
     else
-        report_verdict(report, group, GRADE_FAILED, "NOT restorable: %s", strbuf_text(&reason));
+        report_verdict(report, group, GRADE_FAILED, "%s", strbuf_text(&reason));
     if (summary->newest.grade == RESTORE_NO_WAL)
         report_step(report, group, "Let archive_command push WAL to this repository, too.", NULL);
 }
@@ -107,22 +125,28 @@ static void add_proven(struct report *report, struct report_item *group,
 {
     const struct drill_observation *drill = story->drill;
     struct strbuf text CLEANUP(strbuf_done) = {0};
+    add_since(&text, story);
     strbuf_puts(&text, "PROVEN (drill ");
     when_add_utc(&text, drill->success_ended_at);
     strbuf_puts(&text, ", ");
     when_add_span(&text, drill->success_duration_s);
-    report_verdict_of(report, group, GRADE_PROVEN, drill->success_ended_at, "%s), restorable %s",
-                      strbuf_text(&text), window);
+    report_verdict_of(report, group, grade_now(story, GRADE_PROVEN), drill->success_ended_at,
+                      "%s), restorable %s", strbuf_text(&text), window);
 }
 
 static void add_unproven(struct report *report, struct report_item *group,
                          const struct restore_story *story, const char *window)
 {
     const struct drill_observation *drill = story->drill;
+    bool stops = story->summary->missing_since > 0 || story->foreign > 0;
+    struct strbuf since CLEANUP(strbuf_done) = {0};
     struct strbuf drilled CLEANUP(strbuf_done) = {0};
+    add_since(&since, story);
     add_drill(&drilled, drill);
-    report_verdict_of(report, group, GRADE_OK, drill ? drill->success_ended_at : 0,
-                      "looks restorable %s (nothing missing; %s)", window, strbuf_text(&drilled));
+    report_verdict_of(report, group, grade_now(story, GRADE_OK),
+                      drill ? drill->success_ended_at : 0,
+                      "%slooks restorable %s (nothing missing%s; %s)", strbuf_text(&since), window,
+                      stops ? " until then" : "", strbuf_text(&drilled));
 }
 
 static void add_restore(struct report *report, struct report_item *group,
@@ -247,7 +271,11 @@ static void add_command(struct report *report, struct report_item *group,
     add_target(&options, story);
     repository_add_command(story->repository, strbuf_text(&options), &command);
     report_step(report, group,
-                "Restore to that moment, with PostgreSQL stopped and its data directory empty:",
+                story->unknown_since > 0
+                    ? "Restore once it can be reached, with PostgreSQL stopped and its data "
+                      "directory empty:"
+                    : "Restore to that moment, with PostgreSQL stopped and its data directory "
+                      "empty:",
                 strbuf_text(&command));
 }
 
@@ -258,7 +286,7 @@ void verdict_restore_report(struct report *report, const struct restore_story *s
     if (summary->restorable.backup)
         add_restore(report, group, story);
     else
-        add_no_restore(report, group, summary);
+        add_no_restore(report, group, story);
     add_gaps(report, group, summary);
     if (story->foreign > 0)
         report_verdict(report, group, GRADE_FAILED,

@@ -19,7 +19,8 @@ struct restore_story {
     size_t foreign; /* timelines that a default restore would follow away from production */
     const struct drill_observation *drill;       /* NULL: not known yet */
     const struct archiver_observation *archiver; /* PostgreSQL as it is now; NULL: not known */
-    double now;                                  /* s since 1970 */
+    double unknown_since; /* when it could last be looked into, s since 1970; 0: it can be now */
+    double now;
 };
 
 void verdict_restore_report(struct report *report, const struct restore_story *story);

@@ -41,6 +41,7 @@ struct page {
     const char *host;         /* NULL: is not shown */
     const char *metrics_path; /* NULL: no link */
     const char *group_noun;   /* what a group is: "Stanza" */
+    const char *only;         /* show this group and what belongs to none; NULL: all of them */
     double now;
     const char *const *notices; /* what the reader must know first; NULL-ended, may be NULL */
     const struct page_target *targets;
@@ -54,7 +55,11 @@ struct page {
 struct page_target page_target_of(const struct poller_status *status, const char *group_label,
                                   int64_t now_ms);
 
-/* Append the whole HTML document. A failure (no memory) shows in out->failed. Does not block. */
+/*
+ * Append the whole HTML document. Of many groups the worst are shown in full and the others in one
+ * line each, with a link to the page of that group alone (its argument is "stanza"). A failure (no
+ * memory) shows in out->failed. Does not block.
+ */
 void page_render(struct strbuf *out, const struct page *page);
 
 #endif

@@ -1,12 +1,15 @@
 #include "exporter/web/page_report.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "exporter/base/attrs.h"
+#include "exporter/report/when.h"
 #include "exporter/web/html.h"
 #include "exporter/web/page_words.h"
 
 #define HEADING_LOWEST 6
+#define EVENTS_LISTED  20
 
 /* Writes the items of one kind; each kind has its own frame around them. */
 typedef void item_writer(struct strbuf *out, const struct page_view *view,
@@ -25,6 +28,28 @@ enum grade page_view_grade(const struct page_view *view, enum grade grade)
     return view->past && better ? GRADE_UNKNOWN : grade;
 }
 
+/* The age of the moment that the text names, in place of that moment. */
+static void add_with_age(struct strbuf *out, const struct page_view *view,
+                         const struct report_item *verdict)
+{
+    struct strbuf moment CLEANUP(strbuf_done) = {0};
+    struct strbuf head CLEANUP(strbuf_done) = {0};
+    when_add_utc(&moment, verdict->time);
+    const char *place =
+        verdict->time > 0 && verdict->text ? strstr(verdict->text, strbuf_text(&moment)) : NULL;
+    if (!place) {
+        html_escape(out, verdict->text);
+        return;
+    }
+    strbuf_add(&head, verdict->text, (size_t)(place - verdict->text));
+    html_escape(out, strbuf_text(&head));
+    strbuf_printf(out, "<span title=\"%s\">", strbuf_text(&moment));
+    page_add_age(out, verdict->time, view->now);
+    strbuf_puts(out, "</span>");
+    html_escape(out, place + moment.length);
+    out->failed |= moment.failed || head.failed;
+}
+
 void page_add_verdict(struct strbuf *out, const struct page_view *view,
                       const struct report_item *verdict)
 {
@@ -33,15 +58,23 @@ void page_add_verdict(struct strbuf *out, const struct page_view *view,
         page_add_time(out, view->known_at, view->now);
         strbuf_puts(out, ", last known: ");
     }
-    html_escape(out, verdict->text);
+    add_with_age(out, view, verdict);
 }
 
 static void write_verdict(struct strbuf *out, const struct page_view *view,
                           const struct report_item *item)
 {
+    enum grade grade = page_view_grade(view, item->grade);
+    const char *word = page_grade_word(grade);
+    size_t length = strlen(word);
+    struct report_item rest = *item;
+    bool begins = length > 0 && !view->past && item->text &&
+                  strncasecmp(item->text, word, length) == 0; /* "PROVEN (drill ..." */
     strbuf_puts(out, "<p class=\"verdict\">");
-    page_add_grade(out, page_view_grade(view, item->grade));
-    page_add_verdict(out, view, item);
+    page_add_grade(out, grade);
+    rest.text += begins ? length : 0;
+    rest.text += begins ? strspn(rest.text, " ") : 0;
+    page_add_verdict(out, view, &rest);
     strbuf_puts(out, "</p>\n");
 }
 
@@ -51,10 +84,13 @@ static void write_fact(struct strbuf *out, const struct page_view *view,
     strbuf_puts(out, "<div><dt>");
     html_escape(out, item->title);
     strbuf_puts(out, "</dt><dd>");
-    if (item->text)
-        html_escape(out, item->text);
-    else
+    html_escape(out, item->text);
+    if (item->text && item->time > 0)
+        strbuf_putc(out, ' ');
+    if (!item->text || item->time > 0) {
         page_add_time(out, item->time, view->now);
+        page_add_local(out, item->time);
+    }
     strbuf_puts(out, "</dd></div>\n");
 }
 
@@ -102,26 +138,66 @@ static const struct part parts[] = {
     {REPORT_STEP, "<ul class=\"steps\">\n", write_step, "</ul>\n"},
     {REPORT_FACT, "<dl>\n", write_fact, "</dl>\n"},
     {REPORT_EVENT,
-     "<details><summary>Time line</summary><div class=\"scroll\"><table>\n<thead><tr>"
+     "<details><summary>Time line in words</summary><div class=\"scroll\"><table>\n<thead><tr>"
      "<th scope=\"col\">What</th><th scope=\"col\">Name</th><th scope=\"col\">When</th>"
      "<th scope=\"col\">How long</th></tr></thead>\n<tbody>\n",
      write_event, "</tbody></table></div></details>\n"},
     {REPORT_DETAIL, "", write_detail, ""},
 };
 
+struct writing {
+    struct strbuf *out;
+    const struct page_view *view;
+    const struct part *part;
+    size_t count; /* written so far */
+    size_t left_out;
+};
+
+static void write_item(struct writing *writing, const struct report_item *item)
+{
+    if (item->kind == REPORT_EVENT && writing->count >= EVENTS_LISTED) {
+        writing->left_out++;
+        return;
+    }
+    if (writing->count++ == 0)
+        strbuf_puts(writing->out, writing->part->before);
+    writing->part->write(writing->out, writing->view, item);
+}
+
+static void write_graded(struct writing *writing, const struct report_item *group, enum grade grade)
+{
+    for (size_t i = 0; i < group->child_count; i++) {
+        const struct report_item *item = group->children[i];
+        if (item->kind == writing->part->kind && item->grade == grade)
+            write_item(writing, item);
+    }
+}
+
+/* The newest first: they were added in the order of time. */
+static void write_events(struct writing *writing, const struct report_item *group)
+{
+    for (size_t i = group->child_count; i-- > 0;) {
+        if (group->children[i]->kind == REPORT_EVENT)
+            write_item(writing, group->children[i]);
+    }
+}
+
+/* The worst first; what has no grade stays in its order. */
 static void add_part(struct strbuf *out, const struct page_view *view,
                      const struct report_item *group, const struct part *part)
 {
-    bool begun = false;
-    for (size_t i = 0; i < group->child_count; i++) {
-        if (group->children[i]->kind != part->kind)
-            continue;
-        if (!begun)
-            strbuf_puts(out, part->before);
-        begun = true;
-        part->write(out, view, group->children[i]);
+    struct writing writing = {.out = out, .view = view, .part = part};
+    if (part->kind == REPORT_EVENT)
+        write_events(&writing, group);
+    for (enum grade grade = GRADE_FAILED; part->kind != REPORT_EVENT; grade--) {
+        write_graded(&writing, group, grade);
+        if (grade == GRADE_NONE)
+            break;
     }
-    if (begun)
+    if (writing.left_out > 0)
+        strbuf_printf(out, "<tr><td colspan=\"4\">and %zu older ones</td></tr>\n",
+                      writing.left_out);
+    if (writing.count > 0)
         strbuf_puts(out, part->after);
 }
 

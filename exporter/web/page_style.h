@@ -4,7 +4,8 @@
 #ifndef EXPORTER_WEB_PAGE_STYLE_H
 #define EXPORTER_WEB_PAGE_STYLE_H
 
-/* A style sheet that loads nothing. */
+/* A style sheet in two parts, which loads nothing. */
 extern const char page_style[];
+extern const char page_style_timeline[];
 
 #endif

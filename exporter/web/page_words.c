@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "exporter/report/when.h"
+#include "exporter/web/html.h"
 
 static const char *const words[] = {
     [GRADE_NONE] = "",           [GRADE_PROVEN] = "Proven",   [GRADE_OK] = "OK",
@@ -68,6 +69,20 @@ void page_add_clock(struct strbuf *out, double time)
 {
     if (!add_utc(out, time))
         strbuf_puts(out, "never");
+}
+
+void page_add_local(struct strbuf *out, double time)
+{
+    struct tm local;
+    char text[60];
+    time_t seconds = when_is_time(time) ? (time_t)time : 0;
+    if (!seconds || !localtime_r(&seconds, &local) || local.tm_gmtoff == 0)
+        return;
+    if (strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &local) == 0)
+        return;
+    strbuf_puts(out, " <span class=\"age\">(");
+    html_escape(out, text);
+    strbuf_puts(out, " here)</span>");
 }
 
 void page_add_time(struct strbuf *out, double time, double now)

@@ -28,6 +28,9 @@ void page_add_time(struct strbuf *out, double time, double now);
 /* The same without how long ago that was. */
 void page_add_clock(struct strbuf *out, double time);
 
+/* The same moment by the clocks of this host, in brackets; nothing where they show UTC. */
+void page_add_local(struct strbuf *out, double time);
+
 /* "3 h 12 min ago", "in 45 s", "never". */
 void page_add_age(struct strbuf *out, double time, double now);
 
