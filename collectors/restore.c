@@ -166,7 +166,8 @@ static void add_verdict(struct restore_summary *summary, const struct restore_in
     bool on_the_way = is_on_the_way(input, verdict->backup);
     bool restorable = is_restorable(verdict->grade);
     summary->restorable_count += restorable;
-    summary->unknown_count += verdict->grade == RESTORE_UNKNOWN;
+    summary->unknown_count +=
+        verdict->grade == RESTORE_UNKNOWN && verdict->backup->stop < input->listed_at;
     summary->broken_count += is_broken(verdict->grade);
     if (on_the_way && is_newer(verdict->backup, summary->newest.backup))
         summary->newest = *verdict;

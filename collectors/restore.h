@@ -75,7 +75,7 @@ struct restore_summary {
     struct restore_verdict restorable; /* the newest of these that can be restored */
     size_t restorable_count;           /* of the current database, on any timeline */
     size_t broken_count;               /* that cannot be restored */
-    size_t unknown_count;
+    size_t unknown_count;              /* but for those that ended after the listing */
 
     /* False also while WAL that it depends on was not looked into. */
     bool has_window;

@@ -14,11 +14,9 @@
 #include "collectors/drill.h"
 #include "collectors/repository.h"
 #include "collectors/repository_target.h"
+#include "collectors/verdict_restore_point.h"
 #include "collectors/verdict_restore_report.h"
 #include "collectors/wal.h"
-
-/* Of the clusters whose PostgreSQL cannot be asked. */
-#define USUAL_SEGMENT_SIZE (UINT64_C(16) << 20)
 
 /* A folder without an entry in the catalogue may be a backup that is being made. */
 #define INCOMPLETE_AFTER_S 3600
@@ -32,6 +30,8 @@ enum {
     WINDOW_END,
     RECOVERY_POINT_AGE,
     WAL_LAST,
+    BEHIND,
+    UNARCHIVED,
     MISSING,
     FOREIGN_TIMELINES,
     METRIC_COUNT
@@ -83,8 +83,12 @@ static const struct metric_desc metrics[METRIC_COUNT] = {
     [RECOVERY_POINT_AGE] =
         {
             .name = "pgbackrest_recovery_point_age_seconds",
-            .help = "Time since the latest moment that can be restored, at the scrape. It grows on "
-                    "an idle database too, where nothing would be lost.",
+            .help = "Time since the moment up to which nothing would be lost, at the scrape. With "
+                    "continuous WAL that is when the last segment reached without a gap was "
+                    "stored, or, while PostgreSQL has written nothing behind it (512 bytes of its "
+                    "own housekeeping aside), when PostgreSQL was last asked: it does not grow on "
+                    "an idle database. It does while WAL waits in a segment that is not full, "
+                    "which only archive_timeout limits.",
             .keeps = FACT,
             .age = true,
         },
@@ -95,11 +99,27 @@ static const struct metric_desc metrics[METRIC_COUNT] = {
                     "upper bound of the moment that it holds.",
             .keeps = FACT,
         },
+    [BEHIND] =
+        {
+            .name = "pgbackrest_wal_behind_segments",
+            .help = "WAL segments that PostgreSQL had archived before the repository was listed, "
+                    "and that recovery does not reach in it. Absent across timelines.",
+            .keeps = FACT,
+        },
+    [UNARCHIVED] =
+        {
+            .name = "pgbackrest_wal_unarchived_bytes",
+            .help = "Bytes that PostgreSQL has written behind the last segment that recovery "
+                    "reaches in the repository, as it was listed last.",
+            .keeps = STATE,
+        },
     [MISSING] =
         {
             .name = "pgbackrest_wal_missing_segments",
             .help = "WAL segments missing on production's timeline, seen twice: behind the newest "
-                    "backup (since_last_backup) or between older ones (older).",
+                    "backup (since_last_backup) or between older ones (older). A history file "
+                    "without which a restore does not get to production's timeline counts as one "
+                    "(since_last_backup).",
             .keeps = FACT,
             .labels = scope_labels,
         },
@@ -122,6 +142,10 @@ struct look {
 
 struct memory {
     struct look before, now;
+    struct point_memory point;
+    size_t restorable;    /* when it was last known of all backups */
+    double restorable_at; /* the listing that it was known by; 0: never */
+    size_t incomplete;
 };
 
 static void look_done(struct look *look)
@@ -167,7 +191,7 @@ struct view {
     const struct backups_observation *backups;
     const struct wal_observation *wal;
     const struct drill_observation *drill;
-    double unknown_since; /* when the repository could last be looked into; 0: it can be now */
+    double catalogue_at; /* when it was asked for; 0: it cannot be read now */
     bool lock_held;
 };
 
@@ -175,16 +199,6 @@ static bool is_from(const struct run_input *input, const char *collector, const 
 {
     return input->observation && strcmp(input->collector, collector) == 0 &&
            strcmp(input->target, target) == 0;
-}
-
-/* Both the catalogue and the files of a repository that is down are those of its last good day. */
-static double unknown_since(const struct run_input *backups, const struct run_input *wal)
-{
-    const struct backups_observation *catalogue = backups ? backups->observation : NULL;
-    const struct wal_observation *files = wal ? wal->observation : NULL;
-    if (catalogue && !(backups->current && catalogue->readable))
-        return catalogue->catalogue_at;
-    return files && !(wal->current && files->readable) ? files->listed_at : 0;
 }
 
 static struct view find_inputs(const struct run *run)
@@ -204,7 +218,7 @@ static struct view find_inputs(const struct run *run)
     }
     view.backups = backups ? backups->observation : NULL;
     view.wal = wal ? wal->observation : NULL;
-    view.unknown_since = unknown_since(backups, wal);
+    view.catalogue_at = backups && view.backups->readable ? backups->observed_at : 0;
     view.lock_held = view.backups && view.backups->lock_known && view.backups->lock.held;
     return view;
 }
@@ -219,10 +233,11 @@ static uint32_t newest_timeline(const struct info_stanza *stanza, int64_t repo_k
                                 uint64_t segment_size)
 {
     const struct info_backup *newest = NULL;
+    const struct info_database *now = info_current_database(stanza, repo_key);
     for (size_t i = 0; i < stanza->backup_count; i++) {
         const struct info_backup *backup = &stanza->backups[i];
-        if (backup->repo_key == repo_key && backup->archive_stop &&
-            (!newest || backup->stop >= newest->stop))
+        if (backup->repo_key == repo_key && backup->archive_stop && now &&
+            backup->database_id == now->id && (!newest || backup->stop >= newest->stop))
             newest = backup;
     }
     struct wal_segment segment;
@@ -237,35 +252,43 @@ static bool knows_timeline(const struct archiver_observation *archiver)
     return archiver && archiver->has_position && !archiver->in_recovery && archiver->timeline > 0;
 }
 
+/* Where a restore would go. */
+struct way {
+    struct timeline timeline; /* borrowed */
+    bool is_lost;             /* it does not get to production's timeline */
+};
+
 /*
- * Where production is. Its ancestors are those of its history file in the repository: without the
- * file a restore does not find the way there either.
+ * The ancestors of production's timeline are those of its history file in the repository: without
+ * the file a restore does not find the way there and stays on the newest backup's timeline.
  */
-static struct timeline find_production(const struct view *view, const struct info_stanza *stanza,
-                                       uint64_t segment_size)
+static struct way find_way(const struct view *view, const struct info_stanza *stanza,
+                           uint64_t segment_size)
 {
     const struct archiver_observation *archiver = archiver_of(view);
-    uint32_t id = knows_timeline(archiver)
-                      ? archiver->timeline
-                      : newest_timeline(stanza, view->repository->key, segment_size);
-    const struct timeline *history = wal_observation_history(view->wal, id);
-    return history ? *history : (struct timeline){.id = id};
+    uint32_t newest = newest_timeline(stanza, view->repository->key, segment_size);
+    uint32_t id = knows_timeline(archiver) ? archiver->timeline : newest;
+    bool is_lost = id > newest && !wal_observation_history(view->wal, id);
+    const struct timeline *history = wal_observation_history(view->wal, is_lost ? newest : id);
+    return (struct way){
+        .timeline = history ? *history : (struct timeline){.id = is_lost ? newest : id},
+        .is_lost = is_lost,
+    };
 }
 
 /*
  * Newer timelines than production's, by history file or WAL. One that was left long ago is none.
  * While PostgreSQL cannot be asked it is what it was before: an outage mends nothing.
  */
-static size_t count_foreign(const struct view *view, const struct timeline *production,
-                            size_t before)
+static size_t count_foreign(const struct view *view, size_t before)
 {
     const struct wal_observation *wal = view->wal;
-    uint32_t last = production->id;
     size_t count = 0;
     if (!view->archiver || !view->archiver->current)
         return before;
     if (!knows_timeline(archiver_of(view)))
         return 0;
+    uint32_t production = archiver_of(view)->timeline, last = production;
     for (size_t i = 0; i < wal->archive.count; i++) {
         uint32_t id = wal_folder_timeline(wal->archive.folders[i]);
         count += id > last;
@@ -276,22 +299,28 @@ static size_t count_foreign(const struct view *view, const struct timeline *prod
         bool has_wal = false;
         for (size_t j = 0; j < wal->archive.count; j++)
             has_wal = has_wal || wal_folder_timeline(wal->archive.folders[j]) == id;
-        count += id > production->id && !has_wal;
+        count += id > production && !has_wal;
     }
     return count;
+}
+
+static bool is_listed(const struct info_stanza *stanza, const char *label)
+{
+    for (size_t i = 0; i < stanza->backup_count; i++) {
+        if (strcmp(stanza->backups[i].label, label) == 0)
+            return true;
+    }
+    return false;
 }
 
 static size_t count_incomplete(const struct view *view, const struct info_stanza *stanza)
 {
     size_t count = 0;
-    for (size_t i = 0; i < view->wal->folder_count && !view->lock_held; i++) {
+    for (size_t i = 0; i < view->wal->folder_count; i++) {
         const struct backup_folder *folder = &view->wal->folders[i];
-        bool listed = false;
-        for (size_t j = 0; j < stanza->backup_count; j++)
-            listed = listed || strcmp(stanza->backups[j].label, folder->label) == 0;
         bool old = folder->changed_at > 0 &&
                    view->wal->listed_at - (double)folder->changed_at >= INCOMPLETE_AFTER_S;
-        count += !listed && old && folder->state != FOLDER_UNKNOWN;
+        count += old && folder->state != FOLDER_UNKNOWN && !is_listed(stanza, folder->label);
     }
     return count;
 }
@@ -301,15 +330,18 @@ static uint64_t least(uint64_t one, uint64_t other)
     return one < other ? one : other;
 }
 
-/* A new listing is a new look. */
-static bool remember(struct memory *memory, const struct restore_input *input, double listed_at,
-                     size_t foreign, struct err *err)
+/* A new listing is a new look, once the catalogue was read again, too: what expire has taken must
+ * have had the time to go from both. */
+static bool remember(struct memory *memory, const struct restore_input *input,
+                     const struct view *view, const struct way *way, struct err *err)
 {
-    if (memory->now.listed_at >= listed_at)
+    double listed_at = view->wal->listed_at;
+    if (memory->now.listed_at >= listed_at || view->catalogue_at < memory->now.listed_at)
         return true;
-    struct look look = {.listed_at = listed_at, .foreign = foreign};
+    struct look look = {.listed_at = listed_at,
+                        .foreign = count_foreign(view, memory->now.foreign)};
     struct restore_summary summary = restore_summarise(input);
-    look.missing_since = summary.missing_since;
+    look.missing_since = summary.missing_since + way->is_lost;
     look.missing_older = summary.missing_older;
     if (!restore_broken(input, &look.broken, err)) {
         look_done(&look);
@@ -321,13 +353,62 @@ static bool remember(struct memory *memory, const struct restore_input *input, d
     return true;
 }
 
-static void add_gaps(struct sink *sink, const struct memory *memory)
+/* What both looks found. */
+static void confirm(struct restore_summary *summary, const struct memory *memory,
+                    const struct way *way)
 {
-    const struct look *before = &memory->before, *now = &memory->now;
-    sink_add(sink, MISSING, (double)least(before->missing_since, now->missing_since),
-             LABELS("since_last_backup"));
-    sink_add(sink, MISSING, (double)least(before->missing_older, now->missing_older),
-             LABELS("older"));
+    summary->missing_since =
+        least(memory->before.missing_since, summary->missing_since + way->is_lost);
+    summary->missing_older = least(memory->before.missing_older, summary->missing_older);
+}
+
+static void add_gaps(struct sink *sink, const struct restore_summary *summary)
+{
+    sink_add(sink, MISSING, (double)summary->missing_since, LABELS("since_last_backup"));
+    sink_add(sink, MISSING, (double)summary->missing_older, LABELS("older"));
+}
+
+/* While a backup has to be looked at once more, what was known of all stands. */
+static void add_restorable(struct sink *sink, const struct restore_summary *summary,
+                           struct memory *memory)
+{
+    if (summary->unknown_count == 0) {
+        memory->restorable = summary->restorable_count;
+        memory->restorable_at = memory->now.listed_at;
+    }
+    if (memory->restorable_at > 0 && memory->restorable_at >= memory->before.listed_at)
+        sink_add(sink, RESTORABLE, (double)memory->restorable, NULL);
+}
+
+/* During a backup, or without a catalogue, a folder that is not listed tells nothing. */
+static void add_incomplete(struct sink *sink, const struct view *view, struct memory *memory,
+                           const struct info_stanza *stanza)
+{
+    size_t count = count_incomplete(view, stanza);
+    bool certain = view->catalogue_at > 0 && !view->lock_held;
+    memory->incomplete = certain ? count : least(count, memory->incomplete);
+    sink_add(sink, INCOMPLETE, (double)memory->incomplete, NULL);
+}
+
+static void add_window(struct sink *sink, const struct restore_summary *summary,
+                       const struct point *point)
+{
+    if (summary->has_window) {
+        sink_add(sink, WINDOW_START, (double)summary->window_start, NULL);
+        sink_add(sink, WINDOW_END, (double)summary->window_end, NULL);
+        sink_add(sink, RECOVERY_POINT_AGE, point->moment, NULL);
+    }
+    if (summary->run_end > 0)
+        sink_add(sink, WAL_LAST, (double)summary->window_end, NULL);
+    if (point->has_behind)
+        sink_add(sink, BEHIND, (double)point->behind, NULL);
+    if (point->has_unarchived)
+        sink_add(sink, UNARCHIVED, (double)point->unarchived_bytes, NULL);
+}
+
+static bool is_broken(enum restore_grade grade)
+{
+    return grade == RESTORE_NO_WAL || grade == RESTORE_NO_FOLDER;
 }
 
 /* When the newest backup ended that two looks found broken; 0: there is none. */
@@ -338,33 +419,76 @@ static int64_t last_unrestorable(const struct restore_input *input, const struct
         const struct info_backup *backup = &input->stanza->backups[i];
         if (backup->repo_key == input->repo_key && backup->stop > last &&
             text_list_has(&memory->before.broken, backup->label) &&
-            text_list_has(&memory->now.broken, backup->label))
+            is_broken(restore_judge(input, backup).grade))
             last = backup->stop;
     }
     return last;
 }
 
-static void add_samples(struct sink *sink, const struct restore_summary *summary,
-                        const struct memory *memory)
+static void add_backups(struct sink *sink, const struct restore_input *input,
+                        const struct restore_summary *summary, const struct memory *memory)
 {
-    /* A count that would leave out what was not looked at would be wrong. */
-    if (summary->unknown_count == 0)
-        sink_add(sink, RESTORABLE, (double)summary->restorable_count, NULL);
+    int64_t unrestorable = last_unrestorable(input, memory);
     if (summary->restorable.backup)
         sink_add(sink, LAST_RESTORABLE, (double)summary->restorable.backup->stop, NULL);
-    if (summary->has_window) {
-        sink_add(sink, WINDOW_START, (double)summary->window_start, NULL);
-        sink_add(sink, WINDOW_END, (double)summary->window_end, NULL);
-        sink_add(sink, RECOVERY_POINT_AGE, (double)summary->window_end, NULL);
-    }
-    if (summary->run_end > 0)
-        sink_add(sink, WAL_LAST, (double)summary->window_end, NULL);
-    if (memory->before.listed_at <= 0)
-        return;
-    if (summary->gaps_known)
-        add_gaps(sink, memory);
-    sink_add(sink, FOREIGN_TIMELINES, (double)least(memory->before.foreign, memory->now.foreign),
-             NULL);
+    if (unrestorable > 0)
+        sink_add(sink, LAST_UNRESTORABLE, (double)unrestorable, NULL);
+    if (memory->before.listed_at > 0 && summary->gaps_known)
+        add_gaps(sink, summary);
+}
+
+/* Absent where nobody can say which timeline is production's. */
+static void add_foreign(struct sink *sink, const struct view *view, const struct memory *memory)
+{
+    if (memory->before.listed_at > 0 && knows_timeline(archiver_of(view)))
+        sink_add(sink, FOREIGN_TIMELINES,
+                 (double)least(memory->before.foreign, memory->now.foreign), NULL);
+}
+
+static struct point find_point(struct memory *memory, const struct view *view,
+                               const struct restore_input *input,
+                               const struct restore_summary *summary)
+{
+    const struct archiver_observation *archiver = archiver_of(view);
+    bool is_now = archiver && view->archiver->current && knows_timeline(archiver);
+    return point_judge(&memory->point,
+                       &(struct point_input){
+                           .input = input,
+                           .summary = summary,
+                           .listed_at = view->wal->listed_at,
+                           .archiver = is_now ? archiver : NULL,
+                           .archiver_at = view->archiver ? view->archiver->observed_at : 0,
+                       });
+}
+
+static uint64_t segment_size_of(const struct view *view)
+{
+    const struct archiver_observation *archiver = archiver_of(view);
+    return archiver && wal_segment_size_is_valid(archiver->segment_size)
+               ? archiver->segment_size
+               : wal_archive_guess_size(&view->wal->archive);
+}
+
+/* Shares the folders. None are of a database that has archived nothing yet. */
+static struct wal_archive archive_of(const struct view *view, const struct info_stanza *stanza)
+{
+    struct wal_archive archive = view->wal->archive;
+    if (view->wal->database_id != info_current_database(stanza, view->repository->key)->id)
+        archive = (struct wal_archive){0};
+    archive.segment_size = segment_size_of(view);
+    return archive;
+}
+
+/* What two looks found. */
+static void add_samples(struct sink *sink, const struct view *view, struct memory *memory,
+                        const struct restore_input *input, const struct restore_summary *summary)
+{
+    struct point point = find_point(memory, view, input, summary);
+    add_restorable(sink, summary, memory);
+    add_backups(sink, input, summary, memory);
+    add_foreign(sink, view, memory);
+    add_window(sink, summary, &point);
+    add_incomplete(sink, view, memory, input->stanza);
 }
 
 static bool judge(const struct view *view, struct memory *memory, struct run *run,
@@ -372,33 +496,28 @@ static bool judge(const struct view *view, struct memory *memory, struct run *ru
 {
     static const struct text_list nothing = {0};
     const struct archiver_observation *archiver = archiver_of(view);
-    struct wal_archive archive = view->wal->archive; /* shares the folders */
-    archive.segment_size = archiver ? archiver->segment_size : USUAL_SEGMENT_SIZE;
-    struct timeline production = find_production(view, stanza, archive.segment_size);
+    struct wal_archive archive = archive_of(view, stanza);
+    struct way way = find_way(view, stanza, archive.segment_size);
     struct restore_input input = {
         .stanza = stanza,
         .repo_key = view->repository->key,
         .archive = &archive,
         .listed_at = (int64_t)view->wal->listed_at,
         .archive_listed = view->wal->archive_listed,
-        .production = &production,
+        .production = &way.timeline,
         .folders = view->wal->folders,
         .folder_count = view->wal->folder_count,
         .continuous = repository_has_continuous_wal(view->repository),
         .keeps_all_wal = !pair_list_get(&view->repository->options, "retention-archive"),
     };
-    size_t foreign = count_foreign(view, &production, memory->now.foreign);
-    if (!remember(memory, &input, view->wal->listed_at, foreign, err))
+    if (archiver && view->archiver->current)
+        point_note(&memory->point, archiver, clock_wall_seconds());
+    if (!remember(memory, &input, view, &way, err))
         return false;
     input.broken_before = memory->before.listed_at > 0 ? &memory->before.broken : &nothing;
     struct restore_summary summary = restore_summarise(&input);
-    add_samples(run->sink, &summary, memory);
-    int64_t unrestorable = last_unrestorable(&input, memory);
-    if (unrestorable > 0)
-        sink_add(run->sink, LAST_UNRESTORABLE, (double)unrestorable, NULL);
-    sink_add(run->sink, INCOMPLETE, (double)count_incomplete(view, stanza), NULL);
-    summary.missing_since = least(memory->before.missing_since, summary.missing_since);
-    summary.missing_older = least(memory->before.missing_older, summary.missing_older);
+    confirm(&summary, memory, &way);
+    add_samples(run->sink, view, memory, &input, &summary);
     verdict_restore_report(run->report,
                            &(struct restore_story){
                                .repository = view->repository,
@@ -407,17 +526,16 @@ static bool judge(const struct view *view, struct memory *memory, struct run *ru
                                .foreign = least(memory->before.foreign, memory->now.foreign),
                                .drill = view->drill,
                                .archiver = archiver && view->archiver->current ? archiver : NULL,
-                               .unknown_since = view->unknown_since,
                                .now = clock_wall_seconds(),
                            });
     return true;
 }
 
-/* A catalogue and a listing of different databases are of different moments. */
+/* A listing with a database that the catalogue does not know yet is of another moment. */
 static bool is_consistent(const struct view *view, const struct info_stanza *stanza)
 {
     const struct info_database *now = info_current_database(stanza, view->repository->key);
-    return now && (view->wal->database_id == 0 || view->wal->database_id == now->id);
+    return now && view->wal->database_id <= now->id;
 }
 
 static bool restore_collect(void *opaque, struct run *run, struct err *err)

@@ -38,6 +38,7 @@ static struct backup_folder folder;
 static struct wal_history history;
 static bool postgres_answers;
 static void *state;
+static double asked_at = 1e9; /* all collectors */
 
 /* What the last run brought. */
 static struct sample_set *samples;
@@ -57,8 +58,10 @@ static void begin(void)
     target = (struct target){.name = TEXT_OF("main/repo1"),
                              .labels = (struct label *)(uintptr_t)labels,
                              .spec = &repository};
-    archiver =
-        (struct archiver_observation){.segment_size = MB16, .has_position = true, .timeline = 1};
+    archiver = (struct archiver_observation){.segment_size = MB16,
+                                             .has_position = true,
+                                             .timeline = 1,
+                                             .last_archived_wal = TEXT_OF("")};
     backups = (struct backups_observation){
         .stanza = TEXT_OF("main"), .repo_key = 1, .readable = true, .lock_known = true};
     cr_assert(info_parse(catalogue, sizeof catalogue - 1, &backups.info, &err), "%s", err.text);
@@ -97,8 +100,8 @@ static void look_into(const char *name, const struct repo_listing *listing)
     cr_assert(wal_archive_put(&wal.archive, found, &err));
 }
 
-/* Segments first to last of a timeline are in the repository, but for one. */
-static void store(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but)
+/* Segments first to last of a timeline are seen in the repository, but for one. */
+static void store_once(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but)
 {
     struct repo_file files[32] = {0};
     struct strbuf names[32] = {0};
@@ -114,9 +117,15 @@ static void store(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but
             (struct repo_file){.name = strbuf_text(name), .size = 1, .time = 5000 + (int64_t)i};
     }
     look_into(strbuf_text(&folder_name), &listing);
-    look_into(strbuf_text(&folder_name), &listing);
     for (size_t i = 0; i < listing.count; i++)
         strbuf_done(&names[i]);
+}
+
+/* As two looks see them. */
+static void store(uint32_t timeline, uint32_t first, uint32_t last, uint32_t but)
+{
+    store_once(timeline, first, last, but);
+    store_once(timeline, first, last, but);
 }
 
 static struct run_input input(const char *collector, const char *name, const void *observation)
@@ -125,6 +134,7 @@ static struct run_input input(const char *collector, const char *name, const voi
                               .target = name,
                               .labels = labels,
                               .observation = observation,
+                              .observed_at = asked_at,
                               .fresh = true,
                               .current = true};
 }
@@ -271,7 +281,7 @@ Test(verdict_restore, a_standby_knows_nothing_of_foreign_timelines)
     store(2, 5, 9, 0);
     archiver.in_recovery = true;
     look_twice();
-    cr_expect_eq(value("pgbackrest_wal_foreign_timelines" REPO), 0);
+    cr_expect_eq(value("pgbackrest_wal_foreign_timelines" REPO), -1);
 }
 
 Test(verdict_restore, a_foreign_timeline_does_not_go_away_with_postgresql)
@@ -345,11 +355,213 @@ Test(verdict_restore, folders_that_nobody_lists_and_nobody_writes_are_incomplete
     cr_expect_eq(value("pgbackrest_backups_incomplete" REPO), 1);
     backups.lock.held = true;
     combine();
-    cr_expect_eq(value("pgbackrest_backups_incomplete" REPO), 0, "it may be the one being made");
+    cr_expect_eq(value("pgbackrest_backups_incomplete" REPO), 1, "it was there before the backup");
     backups.lock.held = false;
     folders[1].changed_at = 6000;
     combine();
     cr_expect_eq(value("pgbackrest_backups_incomplete" REPO), 0);
+}
+
+Test(verdict_restore, during_a_backup_no_folder_becomes_incomplete)
+{
+    struct backup_folder folders[] = {
+        folder, {.label = "20261122-230000F", .state = FOLDER_INCOMPLETE, .changed_at = 1}};
+    wal.folders = folders;
+    wal.folder_count = 2;
+    backups.lock.held = true;
+    look_twice();
+    cr_expect_eq(value("pgbackrest_backups_incomplete" REPO), 0, "it may be the one being made");
+    backups.lock.held = false;
+    backups.readable = false;
+    combine();
+    cr_expect_eq(value("pgbackrest_backups_incomplete" REPO), 0, "it may be listed since");
+    backups.readable = true;
+    combine();
+    cr_expect_eq(value("pgbackrest_backups_incomplete" REPO), 1);
+}
+
+#define SINCE                                                                                      \
+    "pgbackrest_wal_missing_segments{stanza=\"main\",repo_key=\"1\",scope=\"since_last_backup\"}"
+
+Test(verdict_restore, two_holes_of_two_looks_are_no_gap)
+{
+    store(1, 2, 8, 5);
+    combine();
+    store_once(1, 2, 10, 9);
+    look_again();
+    cr_expect_eq(value(SINCE), 0, "each was on its way");
+}
+
+Test(verdict_restore, nothing_is_confirmed_before_the_catalogue_was_read_again)
+{
+    combine();
+    backups.readable = false;
+    look_again();
+    look_again();
+    cr_expect_eq(value("pgbackrest_backups_restorable" REPO), -1, "expire may have taken it");
+    backups.readable = true;
+    asked_at = 6000;
+    combine();
+    cr_expect_eq(value("pgbackrest_backups_restorable" REPO), 0);
+}
+
+Test(verdict_restore, while_something_is_looked_at_again_what_was_known_stands)
+{
+    store(1, 2, 6, 0);
+    look_twice();
+    wal.folder_count = 0;
+    look_again();
+    cr_expect_eq(value("pgbackrest_backups_restorable" REPO), 1);
+    look_again();
+    cr_expect_eq(value("pgbackrest_backups_restorable" REPO), 0);
+}
+
+Test(verdict_restore, a_backup_that_ended_after_the_listing_does_not_take_the_others_away)
+{
+    store(1, 2, 6, 0);
+    look_twice();
+    wal.listed_at = 4999;
+    combine();
+    cr_expect_eq(value("pgbackrest_backups_restorable" REPO), 1);
+}
+
+Test(verdict_restore, without_its_history_a_restore_does_not_get_to_production)
+{
+    archiver.timeline = 2;
+    store(1, 2, 6, 0);
+    store(2, 6, 9, 0);
+    look_twice();
+    cr_expect_eq(value(SINCE), 1);
+    cr_expect_eq(value("pgbackrest_backups_restorable" REPO), 1);
+    cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), 5006);
+    history = (struct wal_history){.timeline = {.id = 2}, .broken = true};
+    wal.histories = &history;
+    wal.history_count = 1;
+    look_again();
+    cr_expect_eq(value(SINCE), 1, "one that cannot be understood is none");
+}
+
+Test(verdict_restore, a_new_database_without_wal_has_nothing_to_restore)
+{
+    static const char second[] = ",{\"id\":2,\"repo-key\":1,\"system-id\":1,\"version\":\"16\"}";
+    struct strbuf upgraded CLEANUP(strbuf_done) = {0};
+    struct err err;
+    const char *rest = strstr(catalogue, "],\"repo\"");
+    strbuf_add(&upgraded, catalogue, (size_t)(rest - catalogue));
+    strbuf_printf(&upgraded, "%s%s", second, rest);
+    info_unref(backups.info);
+    cr_assert(info_parse(strbuf_text(&upgraded), upgraded.length, &backups.info, &err));
+    store(1, 2, 6, 0);
+    look_twice();
+    cr_expect_eq(value("pgbackrest_backups_restorable" REPO), 0);
+    cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), -1);
+}
+
+Test(verdict_restore, a_segment_size_that_postgresql_does_not_tell_is_seen_in_the_names)
+{
+    archiver.segment_size = 0;
+    store(1, 2, 6, 0);
+    look_twice();
+    cr_expect_eq(value("pgbackrest_backups_restorable" REPO), 1);
+}
+
+#define BEHIND     "pgbackrest_wal_behind_segments" REPO
+#define UNARCHIVED "pgbackrest_wal_unarchived_bytes" REPO
+#define AGE        "pgbackrest_recovery_point_age_seconds" REPO
+
+/* PostgreSQL has written up to that LSN and archived that file. */
+static void write_to(uint64_t lsn, const char *archived)
+{
+    archiver.has_lsn = true;
+    archiver.lsn = lsn;
+    archiver.last_archived_wal = TEXT_OF(archived);
+}
+
+Test(verdict_restore, what_was_archived_before_the_listing_and_is_not_in_it_is_behind)
+{
+    wal.listed_at = 1; /* long before PostgreSQL was asked */
+    store(1, 2, 6, 0);
+    write_to(9 * MB16, "000000010000000000000008");
+    combine();
+    cr_expect_eq(value(BEHIND), -1, "it may have been archived since");
+    wal.listed_at = 9e9;
+    combine();
+    cr_expect_eq(value(BEHIND), 2);
+    cr_expect_eq(value(UNARCHIVED), 2 * MB16);
+    write_to(9 * MB16, "000000010000000000000009");
+    combine();
+    cr_expect_eq(value(BEHIND), 3);
+    store(1, 2, 12, 0);
+    look_again();
+    cr_expect_eq(value(BEHIND), 0);
+    cr_expect_eq(value(UNARCHIVED), 0);
+}
+
+Test(verdict_restore, behind_is_not_told_across_timelines)
+{
+    wal.listed_at = 9e9;
+    store(1, 2, 6, 0);
+    write_to(9 * MB16, "000000020000000000000008");
+    look_twice();
+    cr_expect_eq(value(BEHIND), -1);
+    write_to(9 * MB16, "00000002.history");
+    look_twice();
+    cr_expect_eq(value(BEHIND), -1);
+}
+
+Test(verdict_restore, on_an_idle_server_the_recovery_point_is_now)
+{
+    store(1, 2, 6, 0);
+    write_to(7 * MB16 + 328, "000000010000000000000006");
+    look_twice();
+    cr_expect_eq(value(AGE), 1e9, "when PostgreSQL was asked");
+    cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), 5006);
+    asked_at += 60;
+    archiver.lsn += 1370000; /* a slow writer, no whole segment */
+    combine();
+    cr_expect_eq(value(AGE), 1e9, "what was written since would be lost");
+    cr_expect_eq(value(UNARCHIVED), 1370328);
+}
+
+Test(verdict_restore, without_a_quiet_moment_the_recovery_point_is_the_last_segments_time)
+{
+    store(1, 2, 6, 0);
+    write_to(7 * MB16 + 1370000, "000000010000000000000006");
+    look_twice();
+    cr_expect_eq(value(AGE), 5006);
+}
+
+Test(verdict_restore, what_was_covered_is_lost_again_with_its_wal)
+{
+    store(1, 2, 6, 0);
+    write_to(7 * MB16, "000000010000000000000006");
+    look_twice();
+    cr_expect_eq(value(AGE), 1e9);
+    store(1, 2, 6, 5);
+    look_twice();
+    cr_expect_eq(value(AGE), 5004);
+}
+
+Test(verdict_restore, without_continuous_wal_the_recovery_point_is_the_backups_end)
+{
+    repository.in_pgbackrest_conf = false;
+    store(1, 2, 6, 0);
+    write_to(7 * MB16, "000000010000000000000006");
+    look_twice();
+    cr_expect_eq(value(AGE), 5000);
+    cr_expect_eq(value(BEHIND), -1);
+    cr_expect_eq(value(UNARCHIVED), -1);
+}
+
+Test(verdict_restore, a_standby_tells_nothing_of_what_waits)
+{
+    archiver.in_recovery = true;
+    store(1, 2, 6, 0);
+    write_to(7 * MB16, "000000010000000000000006");
+    look_twice();
+    cr_expect_eq(value(UNARCHIVED), -1);
+    cr_expect_eq(value(BEHIND), -1);
+    cr_expect_eq(value(AGE), 5006);
 }
 
 Test(verdict_restore, before_everything_was_seen_it_is_unknown)
