@@ -174,21 +174,16 @@ static bool ask_others(struct work *work, struct err *err)
     return true;
 }
 
-static void tell_waiting(struct work *work, size_t unfinished)
-{
-    if (work->teller.terminal)
-        say_step(&work->teller, "waiting until PostgreSQL has finished %zu WAL segments",
-                 unfinished);
-}
-
 /* True when the time is over, too: what is left is told then. */
 static bool wait_for_unfinished(struct work *work, size_t unfinished, struct err *err)
 {
     const struct bound *bound = &work->world.bound;
     int reserve_ms = bound_remaining_ms(bound) / RESERVE;
-    while (unfinished > 0 && !work->request->dry_run && bound_remaining_ms(bound) > reserve_ms) {
+    if (unfinished == 0 || work->request->dry_run)
+        return true;
+    say_step(&work->teller, "waiting until PostgreSQL has finished %zu WAL segments", unfinished);
+    while (unfinished > 0 && bound_remaining_ms(bound) > reserve_ms) {
         struct pollfd stop = {.fd = bound->stop_fd, .events = POLLIN};
-        tell_waiting(work, unfinished);
         poll(&stop, 1, WAIT_MS);
         if (bound_stopped(bound))
             return err_set(err, ERR_STOPPED, "stopped while PostgreSQL finishes a WAL segment");

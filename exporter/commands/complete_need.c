@@ -11,8 +11,7 @@ static bool read_range(const struct info_backup *backup, uint64_t segment_size,
 {
     bool sound = wal_segment_parse(backup->archive_start, segment_size, ret_start) &&
                  wal_segment_parse(backup->archive_stop, segment_size, ret_stop) &&
-                 ret_start->number <= ret_stop->number &&
-                 ret_stop->number - ret_start->number < RANGE_MAX;
+                 ret_stop->number - ret_start->number < RANGE_MAX; /* huge when it is negative */
     return sound || err_set(err, ERR_PROTOCOL, "backup %s: its WAL goes from %s to %s",
                             backup->label, backup->archive_start, backup->archive_stop);
 }
@@ -31,7 +30,7 @@ static uint32_t timeline_at(const struct need_question *question, const struct w
 static bool add_backup(const struct need_question *question, const struct info_backup *backup,
                        struct complete_need *need, struct err *err)
 {
-    struct wal_segment start, stop;
+    struct wal_segment start = {0}, stop = {0};
     if (!read_range(backup, question->segment_size, &start, &stop, err))
         return false;
     size_t more = (size_t)(stop.number - start.number) + 1;

@@ -5,7 +5,7 @@
 #include <zlib.h>
 
 #define LEVEL       1
-#define WINDOW_BITS 13 /* 8 KiB: series that look alike stand close together */
+#define WINDOW_BITS 14 /* 16 KiB: series that look alike stand close together */
 #define AS_GZIP     16 /* added to the window's bits, asks zlib for gzip's header and trailer */
 #define MEMORY      6  /* zlib's memLevel: a larger one costs more to clear than it gains */
 

@@ -16,6 +16,12 @@ bench-storage: deps
 	$(Q)$(MAKE) --no-print-directory VARIANT=release all
 	$(Q)/usr/bin/python3 -B tests/bench/storage.py
 
+.PHONY: bench-web
+## make bench-web     many clients at once: busy, slow, and ten thousand; 5 minutes
+bench-web: deps $(BENCH_PEERS)/versions
+	$(Q)$(MAKE) --no-print-directory VARIANT=release all
+	$(Q)/usr/bin/python3 -B tests/bench/crowd.py --peers $(BENCH_PEERS)
+
 $(BENCH_PEERS)/versions: tests/bench/peers
 	$(SAY) FETCH $(@D)
 	$(Q)tests/bench/peers $(@D)

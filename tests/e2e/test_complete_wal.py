@@ -257,6 +257,49 @@ def test_a_limit_of_the_archive_queue_drops_nothing(place, program_path):
     assert complete_with(place, program_path, conf=conf).returncode == 0
 
 
+@pytest.fixture
+def unfinished(place):
+    """The newest segment of repository 2's backups as if PostgreSQL had not ended it: path of its mark, moved away."""
+    place.pgbackrest.backup("full", 2)
+    name = place.pgbackrest.info(2)["backup"][-1]["archive"]["stop"]
+    place.postgres.wait_archived(name)
+    mark = place.postgres.data / "pg_wal" / "archive_status" / f"{name}.done"
+    wait_until(mark.exists, 10, f"{name} is not marked as archived")
+    away = mark.rename(place.root / "mark")
+    stored_one = next(place.pgbackrest.repo1.glob(f"archive/main/*/*/{name}-*"))
+    hidden = stored_one.rename(place.root / "hidden-unfinished")
+    text = configuration(place, FAST).replace(f"port={place.postgres.port}", "port=1")
+    file = place.place.write("unfinished.yml", text)
+    yield name, mark, away, file
+    hidden.rename(stored_one)
+    if away.exists():
+        away.rename(mark)
+
+
+def test_a_segment_that_postgres_has_not_finished_is_waited_for(place, program_path, unfinished):
+    name, mark, away, file = unfinished
+    words = [place.place.copy_program(program_path), f"--config.file={file}", "complete-wal", "--repo=2"]
+    with subprocess.Popen(
+        [str(word) for word in words], stdout=subprocess.PIPE, encoding="utf-8", env=place.place.environment(),
+        cwd="/", start_new_session=True, **place.place.account.popen_arguments(),
+    ) as child:  # fmt: skip
+        for line in child.stdout:
+            if line == "waiting until PostgreSQL has finished 1 WAL segments\n":
+                away.rename(mark)
+        assert child.wait() == 0
+    assert mark.exists()
+    assert name in segments(place)
+
+
+def test_what_is_not_finished_in_time_is_named(place, program_path, unfinished):
+    name, _, _, file = unfinished
+    words = [place.place.copy_program(program_path), f"--config.file={file}", "complete-wal", "--repo=2"]
+    result = place.place.run([*words, "--timeout=6s"], check=False)
+    assert result.returncode == 1
+    assert f"WAL segment {name}, which backup " in result.stderr
+    assert "needs, is not finished by PostgreSQL yet" in result.stderr
+
+
 def test_a_repository_host_is_refused(place, program_path):
     text = place.pgbackrest.configuration.read_text() + "pg1-host=db.example.net\n"
     result = complete_with(place, program_path, conf=place.place.write("host.conf", text, 0o640))
