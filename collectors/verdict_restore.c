@@ -191,7 +191,8 @@ struct view {
     const struct backups_observation *backups;
     const struct wal_observation *wal;
     const struct drill_observation *drill;
-    double catalogue_at; /* when it was asked for; 0: it cannot be read now */
+    double unknown_since; /* when the repository could last be looked into; 0: it can be now */
+    double catalogue_at;  /* when it was asked for; 0: it cannot be read now */
     bool lock_held;
 };
 
@@ -199,6 +200,16 @@ static bool is_from(const struct run_input *input, const char *collector, const 
 {
     return input->observation && strcmp(input->collector, collector) == 0 &&
            strcmp(input->target, target) == 0;
+}
+
+/* Both the catalogue and the files of a repository that is down are those of its last good day. */
+static double unknown_since(const struct run_input *backups, const struct run_input *wal)
+{
+    const struct backups_observation *catalogue = backups ? backups->observation : NULL;
+    const struct wal_observation *files = wal ? wal->observation : NULL;
+    if (catalogue && !(backups->current && catalogue->readable))
+        return catalogue->catalogue_at;
+    return files && !(wal->current && files->readable) ? files->listed_at : 0;
 }
 
 static struct view find_inputs(const struct run *run)
@@ -218,6 +229,7 @@ static struct view find_inputs(const struct run *run)
     }
     view.backups = backups ? backups->observation : NULL;
     view.wal = wal ? wal->observation : NULL;
+    view.unknown_since = unknown_since(backups, wal);
     view.catalogue_at = backups && view.backups->readable ? backups->observed_at : 0;
     view.lock_held = view.backups && view.backups->lock_known && view.backups->lock.held;
     return view;
@@ -526,6 +538,7 @@ static bool judge(const struct view *view, struct memory *memory, struct run *ru
                                .foreign = least(memory->before.foreign, memory->now.foreign),
                                .drill = view->drill,
                                .archiver = archiver && view->archiver->current ? archiver : NULL,
+                               .unknown_since = view->unknown_since,
                                .now = clock_wall_seconds(),
                            });
     return true;
