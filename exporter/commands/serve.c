@@ -22,6 +22,7 @@
 #include "exporter/commands/signals.h"
 #include "exporter/commands/systemd.h"
 #include "exporter/commands/watch.h"
+#include "exporter/web/api.h"
 #include "exporter/web/http.h"
 #include "exporter/web/negotiate.h"
 #include "exporter/web/page.h"
@@ -52,7 +53,7 @@ struct service {
     char *told;          /* the status that systemd has, or NULL */
     char *telemetry_path;
     char host[HOST_NAME_MAX + 1];
-    struct http_route routes[5];
+    struct http_route routes[6];
 };
 
 /* ---- pages ---- */
@@ -92,20 +93,27 @@ static struct page_target *page_targets(const struct poller_status *targets, siz
 
 typedef void renderer(struct strbuf *out, const struct page *page);
 
-/* Write all that is known now in one of the two ways: the page, or its summary. */
-static void render_status(const struct service *service, const char *notice, renderer *render,
+/* Which of it, and what to say first. */
+struct wish {
+    const char *notice; /* NULL: nothing */
+    const char *stanza; /* NULL: all */
+};
+
+/* Write all that is known now in one of its ways: the page, its summary, the API's document. */
+static void render_status(const struct service *service, const struct wish *wish, renderer *render,
                           struct strbuf *out)
 {
     size_t count = 0;
     struct poller_status *targets = poller_status(service->poller, &count);
     struct page_target *list = page_targets(targets, count);
-    const char *const notices[] = {notice, NULL};
+    const char *const notices[] = {wish->notice, NULL};
     if (targets && list)
         render(out, &(struct page){.program = "pgbackup_exporter",
                                    .version = PGBACKUP_VERSION,
                                    .host = service->host,
                                    .metrics_path = service->telemetry_path,
                                    .group_noun = "Stanza",
+                                   .only = wish->stanza,
                                    .now = clock_wall_seconds(),
                                    .notices = notices,
                                    .targets = list,
@@ -116,16 +124,33 @@ static void render_status(const struct service *service, const char *notice, ren
     poller_status_free(targets, count);
 }
 
-static void serve_status(void *context, const struct http_request *request UNUSED,
-                         struct http_response *response)
+static void answer_status(struct service *service, const struct http_request *request,
+                          renderer *render, struct http_response *response)
 {
-    struct service *service = context;
+    char *stanza = http_request_argument(request, "stanza");
     pthread_mutex_lock(&service->lock);
     char *notice = service->notice ? strdup(service->notice) : NULL;
     pthread_mutex_unlock(&service->lock);
-    response->content_type = "text/html; charset=utf-8";
-    render_status(service, notice, page_render, &response->body);
+    render_status(service, &(struct wish){.notice = notice, .stanza = stanza}, render,
+                  &response->body);
+    if (response->body.length > TRIM_ABOVE_BYTES)
+        malloc_trim(0);
     free(notice);
+    free(stanza);
+}
+
+static void serve_status(void *context, const struct http_request *request,
+                         struct http_response *response)
+{
+    response->content_type = "text/html; charset=utf-8";
+    answer_status(context, request, page_render, response);
+}
+
+static void serve_api(void *context, const struct http_request *request,
+                      struct http_response *response)
+{
+    response->content_type = "application/json";
+    answer_status(context, request, api_render, response);
 }
 
 static void serve_healthy(void *context UNUSED, const struct http_request *request UNUSED,
@@ -252,7 +277,7 @@ static bool reload_is_due(struct service *service)
 
 /* ---- start and stop ---- */
 
-enum { ROUTE_STATUS, ROUTE_METRICS, ROUTE_HEALTHY, ROUTE_READY, ROUTE_COUNT };
+enum { ROUTE_STATUS, ROUTE_METRICS, ROUTE_HEALTHY, ROUTE_READY, ROUTE_API };
 
 static void log_listening(const struct service *service, const struct web_settings *web,
                           size_t handed_over)
@@ -298,6 +323,7 @@ static bool listen_and_serve(struct service *service, const struct settings *set
         (struct http_route){service->telemetry_path, serve_metrics, service};
     service->routes[ROUTE_HEALTHY] = (struct http_route){"/-/healthy", serve_healthy, service};
     service->routes[ROUTE_READY] = (struct http_route){"/-/ready", serve_ready, service};
+    service->routes[ROUTE_API] = (struct http_route){"/api/v1/status", serve_api, service};
     return serve_on_sockets(service, &settings->web, err);
 }
 
@@ -338,7 +364,7 @@ static void tell_status(struct service *service)
         return;
     if (service->reload_error.code != ERR_NONE)
         strbuf_puts(&status, "Configuration not reloaded, see the log. ");
-    render_status(service, NULL, summary_write, &status);
+    render_status(service, &(struct wish){0}, summary_write, &status);
     if (status.failed || (service->told && strcmp(service->told, strbuf_text(&status)) == 0))
         return;
     systemd_status(strbuf_text(&status));
@@ -346,8 +372,7 @@ static void tell_status(struct service *service)
     service->told = strbuf_steal(&status);
 }
 
-/* A thread that hangs for longer than the watchdog waits needs what a watchdog does: a new start.
- */
+/* A thread that hangs for longer than the watchdog waits needs what that one does: a new start. */
 static void feed_watchdog(struct service *service)
 {
     int64_t overdue_ms = service->watchdog_ms ? poller_overdue_ms(service->poller) : 0;
@@ -366,6 +391,7 @@ static void try_reload_on_signal(struct service *service)
     try_reload(service);
     reload_web(service);
     tell_status(service);
+    feed_watchdog(service); /* signals that come again and again must not starve it */
     systemd_ready();
 }
 
