@@ -122,7 +122,8 @@ def test_a_segment_that_nobody_has_is_named_and_the_rest_is_done(place, complete
     assert complete().returncode == 0
 
 
-def test_killed_at_any_moment_it_can_be_run_again_and_nothing_is_left_behind(place, complete, program_path):
+@pytest.mark.parametrize(("number", "left"), [(signal.SIGKILL, 1), (signal.SIGTERM, 0)])
+def test_ended_at_any_moment_it_can_be_run_again_and_nothing_stays(place, complete, program_path, number, left):
     forget_wal(place)
     temporary = place.place.path("data", "tmp")
     temporary.mkdir(mode=0o700, exist_ok=True)
@@ -137,10 +138,10 @@ def test_killed_at_any_moment_it_can_be_run_again_and_nothing_is_left_behind(pla
     try:
         wait_until(lambda: list(temporary.glob("*/*")), 30, "no segment is on its way")
     finally:
-        child.send_signal(signal.SIGKILL)
+        child.send_signal(number)
         child.wait()
         place.s3.repair()
-    assert list(temporary.iterdir()) != []
+    assert len(list(temporary.iterdir())) == left
     complete(environment={"TMPDIR": str(temporary)})
     assert list(temporary.iterdir()) == []
     assert place.pgbackrest.info(2)["backup"][0]["archive"]["start"] in segments(place)
@@ -305,6 +306,16 @@ def test_a_repository_host_is_refused(place, program_path):
     result = complete_with(place, program_path, conf=place.place.write("host.conf", text, 0o640))
     assert result.returncode == 2
     assert "PostgreSQL of stanza main is on db.example.net (pg1-host)" in result.stderr
+
+
+def test_another_clusters_wal_is_refused(place, program_path):
+    other = place.add_cluster("other")
+    text = place.pgbackrest.configuration.read_text()
+    conf = place.place.write("swapped.conf", text.replace(str(place.postgres.data), str(other.data)), 0o640)
+    result = complete_with(place, program_path, conf=conf)
+    assert result.returncode == 2
+    assert "repository 2 (r2): its newest database has system id " in result.stderr
+    assert "backups of another database cannot be completed" in result.stderr
 
 
 def test_secrets_are_in_no_output(place, complete):
