@@ -3,6 +3,8 @@ import json
 import re
 import shutil
 import signal
+import time
+import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
@@ -73,6 +75,46 @@ class Alertmanager:
 
     def wait_ready(self):
         self.process.wait_ready(lambda: answers_ok(self.port, "/-/ready"), READY_SECONDS)
+
+
+class AlertmanagerClient:
+    """Asks an Alertmanager which alerts it would keep quiet."""
+
+    def __init__(self, port):
+        self.url = f"http://127.0.0.1:{port}/api/v2/alerts"
+
+    def post(self, *alerts):
+        body = json.dumps([{"labels": labels} for labels in alerts]).encode()
+        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=5):
+            pass
+
+    def alerts(self):
+        with urllib.request.urlopen(self.url, timeout=5) as answer:
+            return json.load(answer)
+
+    def muted(self, **labels):
+        """Whether the alert with these labels is inhibited; it must be there."""
+        (alert,) = [a for a in self.alerts() if labels.items() <= a["labels"].items()]
+        return bool(alert["status"]["inhibitedBy"])
+
+    def loud(self, **labels):
+        """(alert, repository) of each with these labels that is not inhibited."""
+        loud = [a["labels"] for a in self.alerts() if not a["status"]["inhibitedBy"]]
+        return sorted((has["alertname"], has.get("repo_key", "")) for has in loud if labels.items() <= has.items())
+
+    def wait_loud(self, *expected, **labels):
+        """Until of those with these labels these and no others are not inhibited."""
+        deadline = time.monotonic() + 10
+        while self.loud(**labels) != sorted(expected):
+            assert time.monotonic() < deadline, self.loud(**labels)
+            time.sleep(0.1)
+
+    def wait_muted(self, **labels):
+        deadline = time.monotonic() + 10
+        while not self.muted(**labels):
+            assert time.monotonic() < deadline, f"{labels} is not inhibited"
+            time.sleep(0.1)
 
 
 class Prometheus:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from alerting import AlertmanagerClient
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES_FILE = ROOT / "alerts" / "pgbackup.rules.yml"
@@ -432,44 +433,6 @@ def free_port():
         return listener.getsockname()[1]
 
 
-class Alertmanager:
-    def __init__(self, port):
-        self.url = f"http://127.0.0.1:{port}/api/v2/alerts"
-
-    def post(self, *alerts):
-        body = json.dumps([{"labels": labels} for labels in alerts]).encode()
-        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=5):
-            pass
-
-    def alerts(self):
-        with urllib.request.urlopen(self.url, timeout=5) as answer:
-            return json.load(answer)
-
-    def muted(self, **labels):
-        """Whether the alert with these labels is inhibited; it must be there."""
-        (alert,) = [a for a in self.alerts() if labels.items() <= a["labels"].items()]
-        return bool(alert["status"]["inhibitedBy"])
-
-    def loud(self):
-        """(alert, repository) of each that is not inhibited."""
-        labels = [a["labels"] for a in self.alerts() if not a["status"]["inhibitedBy"]]
-        return sorted((has["alertname"], has.get("repo_key", "")) for has in labels)
-
-    def wait_loud(self, *expected):
-        """Until these and no others are not inhibited."""
-        deadline = time.monotonic() + 10
-        while self.loud() != sorted(expected):
-            assert time.monotonic() < deadline, self.loud()
-            time.sleep(0.1)
-
-    def wait_muted(self, **labels):
-        deadline = time.monotonic() + 10
-        while not self.muted(**labels):
-            assert time.monotonic() < deadline, f"{labels} is not inhibited"
-            time.sleep(0.1)
-
-
 def wait_ready(process, port):
     deadline = time.monotonic() + 30
     while True:
@@ -498,7 +461,7 @@ def alertmanager(tmp_path):
         )
     try:
         wait_ready(process, port)
-        yield Alertmanager(port)
+        yield AlertmanagerClient(port)
     finally:
         process.kill()
         process.wait(timeout=10)

@@ -1,5 +1,6 @@
 """What is said of real repositories in which something is missing that pgbackrest info does not miss."""
 import pytest
+from missing import away, backup_folder, behind_newest_backup, first_segment
 from web import get
 
 MISSING = "pgbackrest_wal_missing_segments"
@@ -40,29 +41,6 @@ def is_sound(metrics):
     )
 
 
-def wal_folder(bed):
-    return next(bed.pgbackrest.repo1.glob("archive/main/*/0000000100000000"))
-
-
-def behind_newest_backup(bed):
-    """The files of the segments behind the newest backup in repository 1, the oldest first."""
-    stop = bed.pgbackrest.info(1)["backup"][-1]["archive"]["stop"]
-    return [file for file in sorted(wal_folder(bed).glob("*-*")) if file.name[:24] > stop]
-
-
-class away:
-    """Something of a repository moved out of it for a while."""
-
-    def __init__(self, bed, path):
-        self.path, self.hidden = path, bed.root / f"away-{path.name}"
-
-    def __enter__(self):
-        self.path.rename(self.hidden)
-
-    def __exit__(self, *_):
-        self.hidden.rename(self.path)
-
-
 def test_a_repository_with_continuous_wal_looks_restorable(place):
     metrics = wait(place, is_sound)
     start = metrics.value("pgbackrest_recovery_window_start_timestamp_seconds", repo_key="1")
@@ -93,22 +71,22 @@ def test_a_segment_gone_behind_the_newest_backup_ends_the_window_before_it(place
 def test_a_segment_that_a_backup_needs_makes_that_one_unrestorable(place):
     wait(place, is_sound)
     bed = place[0]
-    start = bed.pgbackrest.info(1)["backup"][-1]["archive"]["start"]
-    with away(bed, next(wal_folder(bed).glob(f"{start}-*"))):
+    needed = first_segment(bed, -1)
+    with away(bed, needed):
         metrics = wait(place, lambda now: now.value(RESTORABLE, repo_key="1") == 1)
         assert metrics.value(MISSING, repo_key="1", scope="older") >= 1
-        assert f"needs WAL {start}, which is not in this repository" in page(place)
+        assert f"needs WAL {needed.name[:24]}, which is not in this repository" in page(place)
     wait(place, is_sound)
 
 
 def test_a_backups_folder_that_is_gone_takes_those_that_build_on_it_along(place):
     wait(place, is_sound)
     bed = place[0]
-    full = bed.pgbackrest.info(1)["backup"][0]["label"]
-    with away(bed, bed.pgbackrest.repo1 / "backup" / "main" / full):
+    full = backup_folder(bed, 0)
+    with away(bed, full):
         metrics = wait(place, lambda now: now.value(RESTORABLE, repo_key="1") == 0)
         assert metrics.value("pgbackrest_backups", repo_key="1", backup_type="full") == 1
-        assert f"needs {full}, whose folder or manifest is gone" in page(place)
+        assert f"needs {full.name}, whose folder or manifest is gone" in page(place)
     wait(place, is_sound)
 
 

@@ -1,0 +1,78 @@
+"""What a real exporter told, played to Prometheus' own rule tester: which alerts it would have caused."""
+import subprocess
+from pathlib import Path
+
+import yaml
+
+RULES_FILE = Path(__file__).resolve().parents[2] / "alerts" / "pgbackup.rules.yml"
+SCRAPED = {"job": "pgbackup", "instance": "db1"}
+TOLD_SECONDS = 120
+
+
+def text_of(name, labels):
+    return name + "{" + ", ".join(f'{label}="{value}"' for label, value in labels.items()) + "}"
+
+
+class Recording:
+    """Scrapes, each held for some minutes, and the alerts that must fire at the end of each.
+
+    Times are told as they were, counted from the first scrape, so what happened between two scrapes
+    seems to have happened at once; ages grow by the minute.
+    """
+
+    def __init__(self):
+        self._phases = []  # (what it is, seconds since 1970, {series: value}, first minute, minutes)
+        self._expected = []
+
+    def add(self, what, at, metrics, minutes, *alerts):
+        """At `at` the exporter told `metrics`; after so many minutes exactly these (name, repository) fire."""
+        begin = sum(phase[-1] for phase in self._phases)
+        samples = {
+            text_of(name, {**labels, **SCRAPED}): (name, value)
+            for name, found in metrics.items()
+            for labels, value in found
+        }
+        samples[text_of("up", SCRAPED)] = ("up", 1)
+        self._phases.append((what, at, samples, begin, minutes))
+        self._expected.append((f"{begin + minutes - 1}m", alerts))
+
+    def _told(self, series, phase):
+        """The samples of one series in one phase, as promtool writes them."""
+        _, at, samples, begin, minutes = phase
+        if series not in samples:
+            return f"stale _x{minutes - 1}"
+        name, value = samples[series]
+        since = self._phases[0][1]
+        if name.endswith("_timestamp_seconds"):
+            return f"{value - since:.3f}x{minutes - 1}"
+        if name.endswith(("_age", "_age_seconds")):
+            return f"{value - (at - since) + begin * 60:.3f}+60x{minutes - 1}"
+        return f"{value:.17g}x{minutes - 1}"
+
+    def _test(self):
+        every = dict.fromkeys(series for phase in self._phases for series in phase[2])
+        series = [{"series": one, "values": " ".join(self._told(one, phase) for phase in self._phases)} for one in every]
+        firing = 'count by (alertname, repo_key) (ALERTS{alertstate="firing"})'
+        asked = [
+            {
+                "expr": firing,
+                "eval_time": at,
+                "exp_samples": [
+                    {"labels": text_of("", {"alertname": name, **({"repo_key": key} if key else {})}), "value": 1}
+                    for name, key in alerts
+                ],
+            }
+            for at, alerts in self._expected
+        ]
+        return {"interval": "1m", "input_series": series, "promql_expr_test": asked}
+
+    def check(self, folder):
+        """An AssertionError tells what promtool says when other alerts fire than those expected."""
+        file = folder / "recorded.yml"
+        file.write_text(
+            yaml.safe_dump({"rule_files": [str(RULES_FILE)], "evaluation_interval": "1m", "tests": [self._test()]})
+        )
+        command = ["promtool", "test", "rules", file]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TOLD_SECONDS, check=False)
+        phases = [f"{begin}m: {what}" for what, _, _, begin, _ in self._phases]
+        assert done.returncode == 0, "\n".join([*phases, done.stdout, done.stderr])
