@@ -298,6 +298,12 @@ bool settings_use_command(struct settings *settings, const char *command, struct
     return discover_stanzas(settings, &settings->conf, command, err);
 }
 
+double settings_wal_verify_s(const struct settings *settings)
+{
+    double configured = settings->collectors[settings->collector_count].interval_s;
+    return configured > 0 ? configured : SETTINGS_WAL_VERIFY_S;
+}
+
 const struct collector_settings *settings_collector(const struct settings *settings,
                                                     const char *name)
 {

@@ -98,7 +98,8 @@ struct settings {
     char *log_level;
     char *log_format;
     struct web_settings web;
-    struct collector_settings *collectors; /* in the registry's order */
+    struct collector_settings *collectors; /* in the registry's order; behind them one more, whose
+                                              interval_s is intervals.wal-verify */
     size_t collector_count;
     bool per_backup; /* series for every single backup, too */
 
@@ -133,6 +134,11 @@ bool settings_use_command(struct settings *settings, const char *command, struct
 
 /* The stanza of that name, or NULL. */
 const struct stanza *settings_stanza(const struct settings *settings, const char *name);
+
+#define SETTINGS_WAL_VERIFY_S (6 * 3600.0)
+
+/* How old what is known of a complete folder of WAL may be, in seconds. */
+double settings_wal_verify_s(const struct settings *settings);
 
 /* The settings of a collector by its name; never NULL for a registered one. */
 const struct collector_settings *settings_collector(const struct settings *settings,

@@ -288,8 +288,23 @@ static bool enabled_at(size_t index, struct option_member *ret)
            collector_at(index, collector_registry[index]->default_enabled, ret);
 }
 
+/* One more than there are collectors. */
+static bool wal_verify(struct option_member *ret)
+{
+    *ret = (struct option_member){
+        .key = "wal-verify",
+        .help = "How often the `wal` collector lists again each folder of WAL that is complete; "
+                "all of them at once when expire was at work. A segment that goes by itself is "
+                "noticed by then.",
+        .fallback = SETTINGS_WAL_VERIFY_S,
+    };
+    return true;
+}
+
 static bool interval_at(size_t index, struct option_member *ret)
 {
+    if (index == collector_count())
+        return wal_verify(ret);
     return index < collector_count() &&
            collector_at(index, collector_registry[index]->interval_s, ret);
 }

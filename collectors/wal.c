@@ -18,9 +18,6 @@
 #include "collectors/settings.h"
 #include "collectors/wal_report.h"
 
-/* Each folder is listed again at least so often; intervals.wal-verify. */
-#define VERIFY_S (6 * 3600.0)
-
 /* Closed folders that are listed again in one look when there is no special reason; more when it
  * takes more to get round in time. */
 #define AGAIN_MIN 64
@@ -128,7 +125,7 @@ static bool wal_open(const struct environment *environment, const struct target 
     state->program = environment->settings->pgbackrest.command;
     state->repository = target->spec;
     state->interval_s = interval_of(environment->settings, target);
-    state->verify_s = VERIFY_S;
+    state->verify_s = settings_wal_verify_s(environment->settings);
     mount_finder_init(&state->finder, state->repository);
     if (!begin_observing(state, target, err)) {
         wal_close(state);
@@ -717,6 +714,32 @@ static bool wal_collect(void *opaque, struct run *run, struct err *err)
     return look.reader.repository_is_at_fault && says_down(state, run, err);
 }
 
+/* One that is verified at another pace is another target: state is made for it anew. */
+static bool add_pace(struct target *target, double verify_s, struct err *err)
+{
+    struct strbuf fingerprint CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&fingerprint, "%s %g", target->fingerprint, verify_s);
+    if (fingerprint.failed)
+        return err_memory(err);
+    free(target->fingerprint);
+    target->fingerprint = strbuf_steal(&fingerprint);
+    return true;
+}
+
+static bool wal_targets(const struct settings *settings, struct target_list *ret, struct err *err)
+{
+    struct target_list list CLEANUP(target_list_done) = {0};
+    if (!repository_targets(settings, &list, err))
+        return false;
+    for (size_t i = 0; i < list.count; i++) {
+        if (!add_pace(&list.items[i], settings_wal_verify_s(settings), err))
+            return false;
+    }
+    *ret = list;
+    list = (struct target_list){0};
+    return true;
+}
+
 const struct collector collector_wal = {
     .name = "wal",
     .help = "WAL segments and backup folders, as they lie in each repository.",
@@ -727,7 +750,7 @@ const struct collector collector_wal = {
     .labels = repository_target_labels,
     .metrics = metrics,
     .metric_count = METRIC_COUNT,
-    .targets = repository_targets,
+    .targets = wal_targets,
     .open = wal_open,
     .collect = wal_collect,
     .close = wal_close,

@@ -102,6 +102,8 @@ bool timeline_parse(uint32_t id, const char *text, size_t length, struct timelin
                     struct err *err)
 {
     struct timeline timeline CLEANUP(timeline_done) = {.id = id};
+    if (memchr(text, '\0', length))
+        return err_set(err, ERR_PROTOCOL, "history of timeline %" PRIu32 " holds a zero byte", id);
     char *copy CLEANUP(text_freep) = strndup(text, length);
     if (!copy)
         return err_memory(err);
@@ -111,6 +113,8 @@ bool timeline_parse(uint32_t id, const char *text, size_t length, struct timelin
         if (!read_line(&timeline, line, ++number, err))
             return false;
     }
+    if (timeline.count == 0 && id > 1)
+        return err_set(err, ERR_PROTOCOL, "history of timeline %" PRIu32 " names no ancestor", id);
     *ret = timeline;
     timeline = (struct timeline){0};
     return true;

@@ -35,7 +35,8 @@ bool timeline_history_name(const char *name, uint32_t *ret) MUST_USE;
 
 /*
  * Read a history file's text. ERR_PROTOCOL names the line; ids and LSNs that do not grow are
- * refused. ERR_MEMORY. *ret is released by timeline_done().
+ * refused, and a file that names no ancestor or holds a zero byte: it was cut short. ERR_MEMORY.
+ * *ret is released by timeline_done().
  */
 bool timeline_parse(uint32_t id, const char *text, size_t length, struct timeline *ret,
                     struct err *err) MUST_USE;

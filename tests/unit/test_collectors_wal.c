@@ -41,7 +41,7 @@ static const char script[] =
 static char directory[] = "/tmp/test_collectors_wal_XXXXXX";
 static struct stanza stanza;
 static struct stanza_repository repository;
-static struct collector_settings own_settings = {.name = "wal"};
+static struct collector_settings own_settings[2]; /* and wal-verify */
 static struct settings settings;
 static struct environment environment;
 static struct target_list targets;
@@ -138,7 +138,8 @@ static void begin(void)
     repository = (struct stanza_repository){
         .stanza = &stanza, .key = 2, .name = TEXT_OF("r2"), .storage = "posix", .cipher = "none"};
     settings = (struct settings){
-        .stanzas = &stanza, .stanza_count = 1, .collectors = &own_settings, .collector_count = 1};
+        .stanzas = &stanza, .stanza_count = 1, .collectors = own_settings, .collector_count = 1};
+    own_settings[0] = (struct collector_settings){.name = "wal"};
     settings.pgbackrest.command = path_in("pgbackrest");
     environment = (struct environment){proc_pool_new(&limits), &settings};
     cr_assert(collector_wal.targets(&settings, &targets, &err));
@@ -422,6 +423,32 @@ Test(collectors_wal, archive_retention_takes_wal_when_a_backup_was_made)
     look();
     cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 1);
     repository.options = (struct pair_list){0};
+}
+
+Test(collectors_wal, each_folder_has_its_turn_within_wal_verify)
+{
+    own_settings[1].interval_s = 1e-9;
+    collector_wal.close(state);
+    cr_assert(collector_wal.open(&environment, &targets.items[0], &state, &err));
+    for (uint32_t log = 0; log < 3; log++)
+        store_range(log, 0, 3);
+    look();
+    look();
+    look();
+    cr_expect_eq(calls("ls archive/main/15-1/0000000100000001"), 1);
+    own_settings[1].interval_s = 0;
+}
+
+Test(collectors_wal, another_pace_is_another_target)
+{
+    struct target_list other CLEANUP(target_list_done) = {0};
+    own_settings[1].interval_s = 7200;
+    cr_assert(collector_wal.targets(&settings, &other, &err));
+    cr_expect_not(target_is_same(&targets.items[0], &other.items[0]));
+    own_settings[1].interval_s = 0;
+    target_list_done(&other);
+    cr_assert(collector_wal.targets(&settings, &other, &err));
+    cr_expect(target_is_same(&targets.items[0], &other.items[0]));
 }
 
 Test(collectors_wal, a_segment_that_goes_is_looked_for_once_more)

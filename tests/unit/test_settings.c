@@ -128,6 +128,17 @@ Test(settings, the_example_gives_one_stanza_with_both_repositories)
     cr_expect_eq(main->repositories[1].settings, &settings->repositories[1]);
 }
 
+Test(settings, how_often_wal_is_verified_can_be_set)
+{
+    load_example();
+    cr_expect_eq(settings_wal_verify_s(settings), 6 * 3600);
+    cr_assert(load("pgbackrest: {config: @/p.conf}\nintervals: {wal: 1m, wal-verify: 12h}\n",
+                   "[main]\npg1-path=/pg\n"),
+              "%s", err.text);
+    cr_expect_eq(settings_wal_verify_s(settings), 12 * 3600);
+    cr_expect_eq(settings_collector(settings, "wal")->interval_s, 60);
+}
+
 Test(settings, the_example_gives_collectors_and_defaults)
 {
     load_example();
@@ -321,11 +332,12 @@ static const struct {
      "timeouts, collector, web, log"},
 };
 
-/* The names of all collectors, which the last text of one mistake ends with. */
+/* The keys of intervals, which the text of one mistake ends with. */
 static void add_collectors(struct strbuf *out)
 {
     for (size_t i = 0; collector_registry[i]; i++)
-        strbuf_printf(out, "%s%s", i ? ", " : "", collector_registry[i]->name);
+        strbuf_printf(out, "%s, ", collector_registry[i]->name);
+    strbuf_puts(out, "wal-verify");
 }
 
 Test(settings, each_mistake_is_told_with_its_place_and_what_is_allowed)

@@ -81,6 +81,15 @@ Test(timeline, ancestors_out_of_order_are_refused)
     cr_expect_not(parse(9, "1\t0/2\n2\t0/1\n"));
 }
 
+Test(timeline, a_file_that_was_cut_short_is_refused)
+{
+    cr_expect_not(parse(2, ""));
+    cr_expect_eq(err.code, ERR_PROTOCOL);
+    cr_expect_not(parse(2, "# a comment\n"));
+    cr_expect_not(timeline_parse(2, "1\t0/1\n\0\0\0", 9, &timeline, &err));
+    cr_expect(parse(1, ""), "%s", err.text);
+}
+
 Test(timeline, a_broken_line_is_named)
 {
     static const char *const broken[] = {
