@@ -4,7 +4,7 @@ import shutil
 
 from pgbackrest import PROGRAM, STANZA
 from postgres import Postgres
-from process import free_port, wait_until
+from process import BedError, free_port, wait_until
 
 RECOVERY_SECONDS = 60
 
@@ -14,9 +14,13 @@ _numbers = itertools.count(1)
 class Restored:
     """`with Restored(bed, repo) as server:` restores, starts and waits for the end of the recovery.
 
-    `options` are more of pgbackrest's for restore. It never gets WAL from another repository, nor
-    archives any. BedError holds the server's log when it does not start.
+    `options` are more of pgbackrest's for restore: --set, --target-timeline, --type with --target
+    and --target-action=promote. It never gets WAL from another repository, nor archives any.
+    BedError holds the server's log when it does not start, or does not get to its target.
     """
+
+    archive_mode = "off"
+    settings = ""  # more for its postgresql.conf
 
     def __init__(self, bed, repo, *options):
         self.bed = bed
@@ -28,8 +32,7 @@ class Restored:
     def __enter__(self):
         try:
             self._restore()
-            self.server.start()
-            wait_until(self.has_recovered, RECOVERY_SECONDS, f"recovery does not end\n{self.log}")
+            self._start()
         except BaseException:
             self._remove()
             raise
@@ -38,14 +41,21 @@ class Restored:
     def __exit__(self, *_):
         self._remove()
 
+    def _start(self):
+        try:
+            self.server.start()
+            wait_until(self.is_ready, RECOVERY_SECONDS, "recovery does not end")
+        except BedError as error:
+            raise BedError(f"{error}\n{self.log}") from None
+
     def _restore(self):
         self.server.data.mkdir(mode=0o700)
         self.bed.place.account.own(self.server.data)
-        options = [f"--pg1-path={self.server.data}", "--no-delta", "--archive-mode=off"]
+        options = [f"--pg1-path={self.server.data}", "--no-delta", f"--archive-mode={self.archive_mode}"]
         options += [f"--recovery-option=restore_command={self._restore_command()}", *self.options]
         self.bed.pgbackrest.run("restore", *options, repo=self.repo)
         with open(self.server.data / "postgresql.conf", "a", encoding="utf-8") as file:
-            file.write(f"port = {self.server.port}\n")
+            file.write(f"port = {self.server.port}\n{self.settings}")
 
     def _restore_command(self):
         words = [PROGRAM, f"--config={self.bed.pgbackrest.configuration}", f"--stanza={STANZA}"]
@@ -56,7 +66,7 @@ class Restored:
         self.server.stop()
         shutil.rmtree(self.server.data, ignore_errors=True)
 
-    def has_recovered(self):
+    def is_ready(self):
         return self.sql("SELECT pg_is_in_recovery()") == "f"
 
     def sql(self, *statements):
