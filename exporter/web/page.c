@@ -113,11 +113,22 @@ static void add_problems(struct strbuf *out, const struct page *page,
     strbuf_puts(out, "</ul>\n");
 }
 
+static bool has_any_run(const struct page *page)
+{
+    for (size_t i = 0; i < page->target_count; i++) {
+        if (page->targets[i].has_run)
+            return true;
+    }
+    return false;
+}
+
 static void add_headline(struct strbuf *out, const struct page *page,
                          const struct page_groups *groups, const size_t counts[GRADE_COUNT])
 {
     enum grade worst = worst_counted(counts);
-    const char *text = page->target_count ? headlines[worst] : "nothing is watched";
+    const char *text = headlines[worst];
+    if (!has_any_run(page))
+        text = page->target_count ? "nothing has been looked at yet" : "nothing is watched";
     strbuf_printf(out, "<div class=\"headline %s\">\n<h1>", page_grade_class(worst));
     page_add_grade(out, worst);
     strbuf_printf(out, "%s</h1>\n", text);
@@ -137,7 +148,7 @@ static void add_cards(struct strbuf *out, const struct page *page, const struct 
         if (target->leads != leads || !page_has_card(target))
             continue;
         if (!begun)
-            strbuf_puts(out, "<div class=\"cards\">\n");
+            strbuf_printf(out, "<div class=\"cards%s\">\n", leads ? " first" : "");
         begun = true;
         page_add_card(out, page, target);
     }

@@ -36,6 +36,7 @@ const char page_style[] =
     ".cards{display:grid;gap:1rem;align-items:start;"
     "grid-template-columns:repeat(auto-fill,minmax(min(100%,27rem),1fr))}\n"
     ".cards+.cards,.timeline+.cards{margin-top:1rem}\n"
+    ".first{grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr))}\n"
     ".leads .verdict{font-size:1.1rem}\n"
     ".origin,.counts,footer,summary{color:var(--soft)}\n"
     ".origin,footer,time+span,.age{font-size:.9rem}\n"

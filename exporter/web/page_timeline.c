@@ -64,7 +64,8 @@ static void add_row(struct strbuf *out, const struct page *page, const struct ti
     add_title(out, page, target);
     strbuf_puts(out, "</b>");
     if (latest > 0) {
-        strbuf_puts(out, " <span class=\"age\">reaches ");
+        bool known = page_target_grade(page, target) != GRADE_UNKNOWN;
+        strbuf_printf(out, " <span class=\"age\">%s ", known ? "reaches" : "last known to reach");
         page_add_age(out, latest, page->now);
         strbuf_puts(out, "</span>");
     }

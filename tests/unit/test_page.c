@@ -1,5 +1,6 @@
 #include "exporter/web/page.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,6 +200,12 @@ Test(page, a_page_without_targets_is_unknown_and_says_so)
 Test(page, a_sound_target_without_a_verdict_does_not_make_the_page_good)
 {
     expect_page(sound("archiver", "main", new_report()), "Unknown</strong> not everything", "");
+}
+
+Test(page, before_the_first_run_it_says_that_nothing_has_been_looked_at)
+{
+    expect_page((struct page_target){.group = "main", .collector = "wal", .target = "main/repo1"},
+                "Unknown</strong> nothing has been looked at yet", "");
 }
 
 Test(page, a_target_that_has_not_run_yet_is_unknown)
@@ -411,4 +418,142 @@ Test(page, running_out_of_room_shows_as_a_failure)
         strbuf_done(&out);
     }
     strbuf_done(&whole);
+}
+
+/* Fleets */
+
+#define FLEET 1000
+
+static char fleet_names[FLEET][16];
+static struct page_target fleet_targets[FLEET * 3];
+
+/* The last stanza of many is the only one that is not well. */
+static struct page fleet(void)
+{
+    const struct report *good = report_saying(GRADE_OK, "looks restorable");
+    const struct report *bad = report_saying(GRADE_FAILED, "NOT restorable: <gone>");
+    for (size_t i = 0; i < FLEET; i++) {
+        snprintf(fleet_names[i], sizeof fleet_names[i], "stanza & %zu", i);
+        for (size_t j = 0; j < 3; j++) {
+            struct page_target *target = &fleet_targets[i * 3 + j];
+            *target = sound("wal", fleet_names[i], i + 1 < FLEET ? good : bad);
+            target->group = fleet_names[i];
+        }
+    }
+    return (struct page){.program = "p",
+                         .version = "1",
+                         .group_noun = "Stanza",
+                         .now = NOW,
+                         .targets = fleet_targets,
+                         .target_count = COUNT_OF(fleet_targets)};
+}
+
+static char *render_page(const struct page *page)
+{
+    struct strbuf out = {0};
+    page_render(&out, page);
+    cr_assert_not(out.failed);
+    return strbuf_steal(&out);
+}
+
+Test(page, of_a_fleet_the_worst_stanza_comes_first_and_the_rest_in_lines)
+{
+    struct page page = fleet();
+    char *html = render_page(&page);
+    const char *worst = strstr(html, "<h2>Stanza stanza &amp; 999</h2>");
+    const char *next = strstr(html, "<h2>Stanza stanza &amp; 0</h2>");
+    cr_assert(worst && next && worst < next);
+    cr_expect(has(html, "<li><strong class=\"grade ok\">OK</strong> "
+                        "<a href=\"?stanza=stanza%20%26%20998\">stanza &amp; 998</a></li>"));
+    cr_expect(has(html, "<a href=\"?stanza=stanza%20%26%20999\">wal stanza &amp; 999</a>: NOT"));
+    free(html);
+}
+
+Test(page, of_a_fleet_it_stays_small)
+{
+    struct page page = fleet();
+    char *html = render_page(&page);
+    cr_expect_lt(strlen(html), 256 * 1024, "%zu bytes", strlen(html));
+    free(html);
+}
+
+Test(page, about_one_stanza_it_shows_that_one_and_what_belongs_to_none)
+{
+    struct page page = fleet();
+    page.only = "stanza & 998";
+    fleet_targets[0].group = "";
+    char *html = render_page(&page);
+    cr_expect(has(html, "<h2>Stanza stanza &amp; 998</h2>"));
+    cr_expect(has(html, "<h2>Other</h2>"));
+    cr_expect_not(has(html, "stanza &amp; 999"));
+    cr_expect(has(html, "OK</strong> nothing is known to be wrong"));
+    free(html);
+}
+
+Test(page, a_stanza_in_one_line_says_why_it_is_bad_cut_to_a_length)
+{
+    struct page page = fleet();
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    while (text.length < 500)
+        strbuf_puts(&text, "\xC3\xA4\xE2\x82\xAC<");
+    const struct report *bad = report_saying(GRADE_WARNING, strbuf_text(&text));
+    for (size_t i = 0; i < 20 * 3; i++)
+        fleet_targets[i].report = bad;
+    char *html = render_page(&page);
+    char *line = between(html, "stanza%20%26%2015\">stanza &amp; 15</a>: ", "</li>");
+    cr_expect_str_eq(line + strlen(line) - 4, " ...");
+    cr_expect_lt(strlen(line), 400);
+    free(line);
+    free(html);
+}
+
+Test(page, verdicts_are_shown_the_worst_first)
+{
+    struct report *report = report_saying(GRADE_OK, "looks restorable");
+    report_verdict(report, NULL, GRADE_FAILED, "segments are missing");
+    struct page_target target = sound("wal", "main/repo1", report);
+    char *html = render(&target, 1);
+    char *card = between(html, "<article", "</article>");
+    cr_expect_lt(strstr(card, "segments are missing"), strstr(card, "looks restorable"));
+    free(card);
+    free(html);
+}
+
+Test(page, a_verdict_says_how_long_ago_the_moment_was_that_it_names)
+{
+    struct report *report = new_report();
+    report_verdict_of(report, NULL, GRADE_PROVEN, NOW - 3 * DAY,
+                      "PROVEN (drill 2026-11-19 20:30 UTC, <41 min>)");
+    expect_page(sound("wal", "main/repo1", report), "",
+                "<p class=\"verdict\"><strong class=\"grade proven\">Proven</strong> (drill <span "
+                "title=\"2026-11-19 20:30 UTC\">3 d ago</span>, &lt;41 min&gt;)</p>");
+}
+
+Test(page, of_many_events_the_newest_are_listed)
+{
+    struct report *report = new_report();
+    for (int i = 0; i < 50; i++) {
+        struct strbuf label CLEANUP(strbuf_done) = {0};
+        strbuf_printf(&label, "backup %d.", i);
+        report_event(report, NULL, "full", strbuf_text(&label), NOW - HOUR + i, NOW - HOUR + i);
+    }
+    struct page_target target = sound("wal", "main/repo1", report);
+    char *html = render(&target, 1);
+    cr_expect(has(html, "<td>backup 49.</td>") && has(html, "<td>backup 30.</td>"));
+    cr_expect_not(has(html, "<td>backup 29.</td>"));
+    cr_expect(has(html, "and 30 older ones"));
+    free(html);
+}
+
+Test(page, of_two_collectors_of_one_target_the_leader_draws_the_time_line)
+{
+    struct report *report = new_report();
+    report_event(report, NULL, "full", "b", NOW - HOUR, NOW - HOUR);
+    struct page_target targets[] = {sound("backups", "main/repo1", report),
+                                    sound("restorability", "main/repo1", report)};
+    targets[1].leads = true;
+    char *html = render(targets, COUNT_OF(targets));
+    cr_expect_eq(count(html, "<svg class=\"line"), 1);
+    cr_expect(has(html, "aria-labelledby=\"l1-t l1-d\""));
+    free(html);
 }
