@@ -22,6 +22,12 @@ bench-web: deps $(BENCH_PEERS)/versions
 	$(Q)$(MAKE) --no-print-directory VARIANT=release all
 	$(Q)/usr/bin/python3 -B tests/bench/crowd.py --peers $(BENCH_PEERS)
 
+.PHONY: bench-wal
+## make bench-wal     a million segments of WAL in a folder, 20,000 in an object store; 15 minutes
+bench-wal: deps
+	$(Q)$(MAKE) --no-print-directory VARIANT=release all
+	$(Q)/usr/bin/python3 -B tests/bench/wal.py
+
 $(BENCH_PEERS)/versions: tests/bench/peers
 	$(SAY) FETCH $(@D)
 	$(Q)tests/bench/peers $(@D)
