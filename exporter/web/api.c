@@ -8,6 +8,8 @@
 #include "exporter/report/when.h"
 #include "exporter/web/page_judge.h"
 
+#define TARGETS_IN_FULL 500 /* of more only the verdicts are told: in full it took a second */
+
 /* An object that is being written: what comes before its next member. */
 struct object {
     struct strbuf *out;
@@ -72,9 +74,9 @@ static void add_grade(struct object *object, enum grade grade)
 
 /* ---- a report ---- */
 
-static void add_items(struct strbuf *out, const struct report_item *group);
+static void add_items(struct strbuf *out, const struct report_item *group, bool brief);
 
-static void add_item(struct strbuf *out, const struct report_item *item)
+static void add_item(struct strbuf *out, const struct report_item *item, bool brief)
 {
     static const char *const kinds[] = {
         [REPORT_GROUP] = "group", [REPORT_VERDICT] = "verdict", [REPORT_FACT] = "fact",
@@ -91,18 +93,27 @@ static void add_item(struct strbuf *out, const struct report_item *item)
     if (item->kind == REPORT_EVENT)
         opt_time(&object, "end", item->end);
     if (item->kind == REPORT_GROUP)
-        add_items(member(&object, "items"), item);
+        add_items(member(&object, "items"), item, brief);
     end_object(&object);
 }
 
-static void add_items(struct strbuf *out, const struct report_item *group)
+/* In brief: groups and verdicts only. */
+static bool is_told(const struct report_item *item, bool brief)
 {
-    strbuf_putc(out, '[');
+    return !brief || item->kind == REPORT_GROUP || item->kind == REPORT_VERDICT;
+}
+
+static void add_items(struct strbuf *out, const struct report_item *group, bool brief)
+{
+    const char *before = "[";
     for (size_t i = 0; i < group->child_count; i++) {
-        strbuf_puts(out, i > 0 ? "," : "");
-        add_item(out, group->children[i]);
+        if (!is_told(group->children[i], brief))
+            continue;
+        strbuf_puts(out, before);
+        add_item(out, group->children[i], brief);
+        before = ",";
     }
-    strbuf_putc(out, ']');
+    strbuf_puts(out, *before == '[' ? "[]" : "]");
 }
 
 /* ---- a target ---- */
@@ -117,7 +128,7 @@ static const char *state_of(const struct page_target *target)
 }
 
 static void add_past(struct object *object, const struct page *page,
-                     const struct page_target *target)
+                     const struct page_target *target, bool brief)
 {
     struct page_view view;
     const struct report *past = page_past_report(page, target, &view);
@@ -125,12 +136,12 @@ static void add_past(struct object *object, const struct page *page,
         return;
     struct object known = begin_object(member(object, "last_known"));
     opt_time(&known, "time", view.known_at);
-    add_items(member(&known, "report"), past->root);
+    add_items(member(&known, "report"), past->root, brief);
     end_object(&known);
 }
 
 static void add_target(struct strbuf *out, const struct page *page,
-                       const struct page_target *target)
+                       const struct page_target *target, bool brief)
 {
     struct object object = begin_object(out);
     const struct report *report = page_present_report(target);
@@ -149,8 +160,8 @@ static void add_target(struct strbuf *out, const struct page *page,
         add_seconds(&object, "running_seconds", target->running_s);
     strbuf_printf(member(&object, "failures"), "%" PRIu64, target->failures);
     if (report)
-        add_items(member(&object, "report"), report->root);
-    add_past(&object, page, target);
+        add_items(member(&object, "report"), report->root, brief);
+    add_past(&object, page, target, brief);
     end_object(&object);
 }
 
@@ -163,12 +174,13 @@ static bool is_wanted(const struct page *page, const struct page_target *target)
 
 static void add_targets(struct strbuf *out, const struct page *page)
 {
+    bool brief = !page->only && page->target_count > TARGETS_IN_FULL;
     const char *before = "[";
     for (size_t i = 0; i < page->target_count; i++) {
         if (!is_wanted(page, &page->targets[i]))
             continue;
         strbuf_puts(out, before);
-        add_target(out, page, &page->targets[i]);
+        add_target(out, page, &page->targets[i], brief);
         before = ",";
     }
     strbuf_puts(out, *before == '[' ? "[]" : "]");

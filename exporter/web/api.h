@@ -10,7 +10,8 @@
 
 /*
  * Append the document, in valid UTF-8. Of a page with `only` it holds that group and what belongs
- * to none. A failure (no memory) shows in out->failed. Does not block.
+ * to none. Of more than 500 targets at once only groups and verdicts are told. A failure (no
+ * memory) shows in out->failed. Does not block.
  */
 void api_render(struct strbuf *out, const struct page *page);
 

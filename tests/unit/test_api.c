@@ -138,3 +138,15 @@ Test(api, hostile_texts_leave_it_well_formed)
     cr_expect_not(strchr(json, '\x1b'));
     cr_expect_not(strchr(json, '\xff'));
 }
+
+Test(api, of_very_many_targets_only_the_verdicts_are_told_unless_one_stanza_is_asked_for)
+{
+    static struct page_target targets[501];
+    report_verdict(report, NULL, GRADE_OK, "no gap");
+    report_fact(report, NULL, "WAL segments", "7");
+    for (size_t i = 0; i < COUNT_OF(targets); i++)
+        targets[i] = target_of("main");
+    cr_expect_not(strstr(render(targets, COUNT_OF(targets), NULL), "\"fact\""));
+    cr_expect(strstr(strbuf_text(&out), "no gap"));
+    cr_expect(strstr(render(targets, COUNT_OF(targets), "main"), "\"fact\""));
+}
