@@ -1,7 +1,9 @@
 #include "exporter/web/page_words.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <criterion/criterion.h>
 
@@ -113,4 +115,27 @@ Test(page_words, the_last_second_of_9999_is_a_time)
     struct strbuf out = {0};
     page_add_clock(&out, 253402300799.0);
     expect_text(&out, "<time datetime=\"9999-12-31T23:59:59Z\">9999-12-31 23:59:59 UTC</time>");
+}
+
+static char *local(const char *zone, double time)
+{
+    struct strbuf out = {0};
+    setenv("TZ", zone, 1);
+    tzset();
+    page_add_local(&out, time);
+    return strbuf_steal(&out);
+}
+
+Test(page_words, a_moment_is_said_by_the_clocks_of_the_host_too)
+{
+    char *text = local("XYZ-1", 1795379400);
+    cr_expect_str_eq(text, " <span class=\"age\">(2026-11-22 21:30 XYZ here)</span>");
+    free(text);
+}
+
+Test(page_words, where_the_clocks_show_utc_it_is_not_said_twice)
+{
+    char *text = local("UTC", 1795379400);
+    cr_expect_str_eq(text, "");
+    free(text);
 }
