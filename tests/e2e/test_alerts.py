@@ -230,7 +230,6 @@ def fleet_of_stanza(labels, broken):
         "pg_wal_lsn_bytes": "0+16777216",
         "pg_wal_last_archived_lsn_bytes": "0+16777216",
         "pg_wal_segment_size_bytes": "16777216",
-        "pg_archive_timeout_seconds": "60",
         "pg_stat_archiver_last_archived_timestamp_seconds": "0+60",
         "pgbackrest_archive_config_valid": "0" if broken else "1",
         "pgbackrest_backup_lock_held": "1" if broken else "0",
@@ -266,6 +265,8 @@ def fleet_of_restorability(labels, broken):
         "pgbackrest_recovery_window_end_timestamp_seconds": "0" if broken else "0+60",
         "pgbackrest_recovery_point_age_seconds": "0+60" if broken else "0",
         "pgbackrest_wal_last_timestamp_seconds": "0" if broken else "0+60",
+        "pgbackrest_wal_behind_segments": "1" if broken else "0",
+        "pgbackrest_wal_unarchived_bytes": "16777216",
         "pgbackrest_wal_foreign_timelines": "1" if broken else "0",
     }.items():
         yield metric, labels, values

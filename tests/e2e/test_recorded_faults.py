@@ -111,6 +111,7 @@ def test_a_segment_gone_behind_the_newest_backup(shared, expect):
         away(shared.bed, behind_newest_backup(shared.bed)[1]),
         lambda now: now.value(MISSING, repo_key="1", scope="since_last_backup") == 1,
         ("PgBackRestWalMissing", "1"),
+        ("PgBackRestRecoveryPointTooOld", "1"),
     )
 
 
@@ -124,6 +125,7 @@ def test_a_segment_gone_that_the_newest_backup_needs(shared, expect):
         broken("1"),
         ("PgBackRestBackupNotRestorable", "1"),
         ("PgBackRestWalMissingOlder", "1"),
+        ("PgBackRestRecoveryPointTooOld", "1"),
     )
 
 
