@@ -42,6 +42,7 @@ class Postgres:
         self.archive_command = archive_command
         self.archive_timeout_s = archive_timeout_s
         self.programs = program_folder()
+        self.first_wal = None  # the name of the segment that a new cluster begins with
         self.environment = {}  # more that it starts with, and archive_command after it
         self.process = Process(place, name, STOP_STEPS)
 
@@ -56,6 +57,8 @@ class Postgres:
                 "--auth-local=peer", "--auth-host=reject", "-D", self.data,
             ]
         )  # fmt: skip
+        if self.first_wal:
+            self.place.run([self.programs / "pg_resetwal", "-l", self.first_wal, "-D", self.data])
         settings = CONFIGURATION.format(
             port=self.port,
             socket=self.socket,
