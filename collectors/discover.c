@@ -231,6 +231,22 @@ static bool merge_all(struct pair_list *into, const struct stanza_sections *sect
     return true;
 }
 
+const char *discover_option(const struct settings *settings, const char *stanza,
+                            const char *command, const char *option)
+{
+    const struct view view = {.conf = &settings->conf, .command = command};
+    struct stanza_sections sections;
+    struct err no_memory;
+    const char *value = NULL;
+    if (!find_sections(&view, stanza, &sections, &no_memory))
+        return NULL;
+    for (size_t i = 0; i < SECTION_COUNT; i++) {
+        const char *said = sections.lists[i] ? pair_list_get(sections.lists[i], option) : NULL;
+        value = said ? said : value;
+    }
+    return value;
+}
+
 /* Repositories. */
 
 /* Which keys pgBackRest's configuration has, and which the settings have. */

@@ -35,6 +35,14 @@ bool discover_read(struct settings *settings, const char *etc, struct pgbackrest
 bool discover_stanzas(struct settings *settings, const struct pgbackrest_conf *conf,
                       const char *command, struct err *err) MUST_USE;
 
+/*
+ * The value of a stanza's option that belongs to no repository, as one of pgBackRest's commands
+ * reads its configuration ("archive-push" with [global:archive-push]); NULL when it is not given.
+ * The first one of a list. Owned by the settings. Pure.
+ */
+const char *discover_option(const struct settings *settings, const char *stanza,
+                            const char *command, const char *option);
+
 void discover_stanzas_free(struct settings *settings);
 
 #endif

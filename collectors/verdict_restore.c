@@ -12,6 +12,7 @@
 #include "collectors/archiver.h"
 #include "collectors/backups.h"
 #include "collectors/drill.h"
+#include "collectors/queue.h"
 #include "collectors/repository.h"
 #include "collectors/repository_target.h"
 #include "collectors/verdict_restore_point.h"
@@ -191,6 +192,7 @@ struct view {
     const struct backups_observation *backups;
     const struct wal_observation *wal;
     const struct drill_observation *drill;
+    const struct queue_observation *queue; /* NULL unless it is of now */
     double unknown_since; /* when the repository could last be looked into; 0: it can be now */
     double catalogue_at;  /* when it was asked for; 0: it cannot be read now */
     bool lock_held;
@@ -226,6 +228,8 @@ static struct view find_inputs(const struct run *run)
             wal = input;
         else if (is_from(input, "drill", run->target->name))
             view.drill = input->observation;
+        else if (is_from(input, "queue", view.repository->stanza->name) && input->current)
+            view.queue = input->observation;
     }
     view.backups = backups ? backups->observation : NULL;
     view.wal = wal ? wal->observation : NULL;
@@ -470,6 +474,7 @@ static struct point find_point(struct memory *memory, const struct view *view,
                            .listed_at = view->wal->listed_at,
                            .archiver = is_now ? archiver : NULL,
                            .archiver_at = view->archiver ? view->archiver->observed_at : 0,
+                           .queue = view->queue,
                        });
 }
 

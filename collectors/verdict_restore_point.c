@@ -67,6 +67,15 @@ static void cover(struct point_memory *memory, const struct point_input *input,
     memory->covered_lsn = input->archiver->lsn;
 }
 
+/* Whether the next segment that waits is one that the repository does not have. */
+static bool is_waited_for(const struct point_input *input)
+{
+    struct wal_segment first;
+    return input->queue && input->queue->first_at > 0 &&
+           wal_segment_parse(input->queue->first, input->summary->segment_size, &first) &&
+           first.number >= input->summary->run_end;
+}
+
 struct point point_judge(struct point_memory *memory, const struct point_input *input)
 {
     struct point point = {0};
@@ -81,5 +90,7 @@ struct point point_judge(struct point_memory *memory, const struct point_input *
     cover(memory, input, &point);
     if (memory->covered_at > point.moment)
         point.moment = memory->covered_at;
+    if (is_waited_for(input) && input->queue->first_at < point.moment)
+        point.moment = input->queue->first_at;
     return point;
 }

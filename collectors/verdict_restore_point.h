@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "collectors/archiver.h"
+#include "collectors/queue.h"
 #include "collectors/restore.h"
 
 #define ARCHIVED_MAX 64
@@ -44,6 +45,7 @@ struct point_input {
     double listed_at;                            /* when the listing began */
     const struct archiver_observation *archiver; /* NULL unless it is of now and of production */
     double archiver_at;                          /* when that was asked for */
+    const struct queue_observation *queue;       /* the same; NULL: not known */
 };
 
 struct point {
@@ -57,7 +59,8 @@ struct point {
 /*
  * The summary must have a window for a moment. Behind is never told across timelines. The moment is
  * that of the last segment reached, or when all that was written was last seen to be in it: on an
- * idle server now.
+ * idle server now. It is never later than since when the next segment waits to be archived: those
+ * that arrive late, after an outage, were stored long after what is in them.
  */
 struct point point_judge(struct point_memory *memory, const struct point_input *input);
 

@@ -7,6 +7,7 @@
 
 #include "exporter/sources/probe_authorities.h"
 #include "exporter/sources/probe_file.h"
+#include "exporter/sources/probe_folder.h"
 
 #define PROGRAM "/proc/self/exe"
 #define MAGIC   0x70726f62U /* "prob" */
@@ -57,6 +58,8 @@ static const struct operation {
     {.name = "filesystem", .run = probe_filesystem_run, .size = sizeof(struct probe_filesystem)},
     {.name = "authorities", .run = probe_authorities_run, .size = sizeof(struct probe_authorities)},
     {.name = "real-path", .run = probe_real_path_run, .size = sizeof(struct probe_path)},
+    {.name = "folder", .run = probe_folder_run, .size = sizeof(struct probe_folder)},
+    {.name = "tail", .run = probe_tail_run, .size = sizeof(struct probe_tail)},
 };
 
 /* The child's side. */

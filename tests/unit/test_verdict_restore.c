@@ -1,9 +1,11 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "collectors/archiver.h"
 #include "collectors/backups.h"
+#include "collectors/queue.h"
 #include "collectors/settings.h"
 #include "collectors/wal.h"
 #include "exporter/schedule/collector.h"
@@ -140,13 +142,16 @@ static struct run_input input(const char *collector, const char *name, const voi
 }
 
 /* Run it on what there is. */
+static struct queue_observation queue; /* of now */
+
 static void combine(void)
 {
-    struct run_input inputs[] = {
-        input("archiver", "main", &archiver), input("backups", "main/repo1", &backups),
-        input("wal", "main/repo1", &wal), input("wal", "main/repo2", NULL)};
+    struct run_input inputs[] = {input("archiver", "main", &archiver),
+                                 input("backups", "main/repo1", &backups),
+                                 input("wal", "main/repo1", &wal), input("wal", "main/repo2", NULL),
+                                 input("queue", "main", &queue)};
     struct err refused = {0}, err = {0};
-    inputs[0].current = postgres_answers;
+    inputs[0].current = inputs[4].current = postgres_answers;
     sample_set_free(samples);
     report_free(report);
     report = report_new();
@@ -527,6 +532,40 @@ Test(verdict_restore, without_a_quiet_moment_the_recovery_point_is_the_last_segm
 {
     store(1, 2, 6, 0);
     write_to(7 * MB16 + 1370000, "000000010000000000000006");
+    look_twice();
+    cr_expect_eq(value(AGE), 5006);
+}
+
+static void wait_in_queue(const char *segment, double since)
+{
+    queue = (struct queue_observation){.runs = true, .may_look = true, .first_at = since};
+    snprintf(queue.first, sizeof queue.first, "%s", segment);
+}
+
+Test(verdict_restore, wal_that_arrives_late_does_not_make_the_recovery_point_look_fresh)
+{
+    store(1, 2, 6, 0); /* the last was stored at 5006 */
+    write_to(20 * MB16, "000000010000000000000006");
+    wait_in_queue("000000010000000000000007", 1000);
+    look_twice();
+    cr_expect_eq(value(AGE), 1000, "the next one has waited since then");
+}
+
+Test(verdict_restore, what_another_repository_waits_for_does_not_age_one_that_has_it)
+{
+    store(1, 2, 6, 0);
+    write_to(7 * MB16 + 1370000, "000000010000000000000004");
+    wait_in_queue("000000010000000000000005", 1000);
+    look_twice();
+    cr_expect_eq(value(AGE), 5006);
+}
+
+Test(verdict_restore, a_queue_of_a_server_that_is_down_is_not_of_now)
+{
+    store(1, 2, 6, 0);
+    write_to(20 * MB16, "000000010000000000000006");
+    wait_in_queue("000000010000000000000007", 1000);
+    postgres_answers = false;
     look_twice();
     cr_expect_eq(value(AGE), 5006);
 }
