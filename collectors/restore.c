@@ -232,6 +232,32 @@ static int64_t window_start(const struct restore_input *input, const struct info
     return begin;
 }
 
+/* The newest backup on the way that recovery follows WAL from; NULL: there is none. */
+static const struct info_backup *newest_online(const struct restore_input *input,
+                                               bool must_be_restorable)
+{
+    const struct info_backup *newest = NULL;
+    for (size_t i = 0; i < input->stanza->backup_count; i++) {
+        const struct info_backup *backup = &input->stanza->backups[i];
+        if (!is_current(input, backup) || needs_no_wal(backup) || !is_on_the_way(input, backup) ||
+            !is_newer(backup, newest))
+            continue;
+        if (!must_be_restorable || is_restorable(restore_judge(input, backup).grade))
+            newest = backup;
+    }
+    return newest;
+}
+
+/* An offline backup is restored as it is. WAL from one before it may lead further. */
+static void pass_over_offline(struct restore_summary *summary, const struct restore_input *input)
+{
+    const struct info_backup *offline = summary->restorable.backup;
+    const struct info_backup *online = newest_online(input, true);
+    if (needs_no_wal(offline) && online &&
+        end_time(input, run_end(input, online), online->stop) > offline->stop)
+        summary->restorable = restore_judge(input, online);
+}
+
 /* Without continuous WAL each backup is a point of its own. */
 static void add_window(struct restore_summary *summary, const struct restore_input *input)
 {
@@ -245,6 +271,8 @@ static void add_window(struct restore_summary *summary, const struct restore_inp
     summary->has_window = input->archive_listed;
     if (!summary->has_window)
         return;
+    pass_over_offline(summary, input);
+    last = summary->restorable.backup;
     summary->run_end = run_end(input, last);
     summary->window_end = end_time(input, summary->run_end, last->stop);
     summary->window_start = window_start(input, last);
@@ -304,9 +332,10 @@ static uint64_t missing_before(const struct restore_input *input, uint64_t newes
 
 static void add_gaps(struct restore_summary *summary, const struct restore_input *input)
 {
+    const struct info_backup *newest = newest_online(input, false);
     struct wal_segment start, stop;
-    if (!input->continuous || !input->archive_listed || !summary->newest.backup ||
-        !backup_range(input, summary->newest.backup, &start, &stop))
+    if (!input->continuous || !input->archive_listed || !newest ||
+        !backup_range(input, newest, &start, &stop))
         return;
     uint64_t end = wal_archive_end(input->archive, input->production);
     uint64_t hole = wal_archive_run_end(input->archive, input->production, stop.number + 1);

@@ -71,11 +71,13 @@ struct restore_verdict {
 
 struct restore_summary {
     uint64_t segment_size;
-    struct restore_verdict newest;     /* the newest backup on the way to production's timeline */
-    struct restore_verdict restorable; /* the newest of these that can be restored */
-    size_t restorable_count;           /* of the current database, on any timeline */
-    size_t broken_count;               /* that cannot be restored */
-    size_t unknown_count;              /* but for those that ended after the listing */
+    struct restore_verdict newest; /* the newest backup on the way to production's timeline */
+    /* The newest of these that can be restored. An offline one stands back when WAL from one before
+     * it leads further. */
+    struct restore_verdict restorable;
+    size_t restorable_count; /* of the current database, on any timeline */
+    size_t broken_count;     /* that cannot be restored */
+    size_t unknown_count;    /* but for those that ended after the listing */
 
     /* False also while WAL that it depends on was not looked into. */
     bool has_window;

@@ -355,6 +355,35 @@ Test(restore, a_backup_with_its_wal_inside_needs_none_in_the_archive)
     cr_expect_eq(restore_judge(&input, &backups[1]).grade, RESTORE_NO_WAL);
 }
 
+Test(restore, an_offline_backup_is_passed_over_when_wal_leads_further_from_one_before)
+{
+    add_backup("D", NULL, NULL, 1012);
+    struct restore_summary summary = restore_summarise(&input);
+    cr_expect_str_eq(summary.newest.backup->label, "D");
+    cr_expect_str_eq(summary.restorable.backup->label, "C");
+    cr_expect_eq(summary.window_end, 1014);
+    cr_expect_eq(summary.window_start, 1003);
+}
+
+Test(restore, an_offline_backup_is_the_one_to_restore_when_wal_ends_before_it)
+{
+    add_backup("D", NULL, NULL, 1015);
+    struct restore_summary summary = restore_summarise(&input);
+    cr_expect_str_eq(summary.restorable.backup->label, "D");
+    cr_expect_eq(summary.window_start, 1015);
+    cr_expect_eq(summary.window_end, 1015);
+}
+
+Test(restore, an_offline_backup_hides_no_gap)
+{
+    add_backup("D", NULL, NULL, 1012);
+    store(1, 2, 14, 12);
+    struct restore_summary summary = restore_summarise(&input);
+    cr_expect(summary.gaps_known);
+    cr_expect_eq(summary.missing_since, 1);
+    cr_expect_str_eq(summary.restorable.backup->label, "D");
+}
+
 Test(restore, an_offline_backup_needs_no_wal_and_is_a_point)
 {
     wal_archive_done(&archive);
