@@ -136,6 +136,19 @@ def start_exporter():
         exporter.stop()
 
 
+@pytest.fixture(scope="module")
+def watch(request):
+    """watch(bed): an exporter that looks at a module's own bed, polling every second."""
+
+    def begin(bed):
+        watching = Exporter(bed, PROGRAM, free_port(), "exporter-watching")
+        request.addfinalizer(watching.stop)
+        watching.start(bed_exporter.configuration(bed, bed_exporter.FAST))
+        return watching
+
+    return begin
+
+
 @pytest.fixture
 def exporter(bed, start_exporter):
     """The exporter on the shared bed, polling every second."""

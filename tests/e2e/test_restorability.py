@@ -8,21 +8,15 @@ RESTORABLE = "pgbackrest_backups_restorable"
 
 
 @pytest.fixture(scope="module")
-def place(request):
+def place(request, watch):
     """A bed of its own, with WAL behind the newest backup, and its exporter."""
-    import exporter as bed_exporter
     from bed import Bed
-    from conftest import PROGRAM, Exporter
-    from process import free_port
 
     bed = Bed().start(alerting=False)
     request.addfinalizer(bed.stop)
     for _ in range(4):
         bed.postgres.wait_archived(bed.postgres.switch_wal())
-    exporter = Exporter(bed, PROGRAM, free_port(), "exporter-restorability")
-    exporter.start(bed_exporter.configuration(bed, bed_exporter.FAST))
-    request.addfinalizer(exporter.stop)
-    return bed, exporter
+    return bed, watch(bed)
 
 
 def wait(place, condition):
