@@ -19,6 +19,7 @@ def bed():
     from bed import Bed
 
     bed = Bed().start(alerting=False)
+    bed.postgres.set("autovacuum", "off")  # production writes nothing by itself
     yield bed
     bed.stop()
 
