@@ -20,7 +20,7 @@ def write_unfinished(server, count):
 
 
 def tell(server, count=1, seconds=30):
-    """Rows, each archived before the next is written, in a later second: files in a repository have times in seconds."""
+    """Rows, each archived before the next is written, and a second apart: so fine are the times of a repository."""
     for _ in range(count):
         server.wait_archived(write(server), seconds)
         time.sleep(1.02 - time.time() % 1)

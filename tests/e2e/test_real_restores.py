@@ -82,22 +82,6 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def watch(request):
-    """watch(bed): its exporter, with all intervals at a second."""
-    import exporter as bed_exporter
-    from conftest import PROGRAM, Exporter
-    from process import free_port
-
-    def begin_watching(bed):
-        exporter = Exporter(bed, PROGRAM, free_port(), "exporter-watched")
-        exporter.start(bed_exporter.configuration(bed, bed_exporter.FAST))
-        request.addfinalizer(exporter.stop)
-        return Watched(bed, exporter)
-
-    return begin_watching
-
-
-@pytest.fixture(scope="module")
 def made(request, watch):
     """made(first_wal): a bed that is watched, with a backup and a row behind it."""
     from bed import Bed
@@ -110,7 +94,7 @@ def made(request, watch):
         begin(bed.postgres)
         bed.pgbackrest.backup("full", 1)
         tell(bed.postgres)
-        return watch(bed)
+        return Watched(bed, watch(bed))
 
     return make
 
@@ -189,15 +173,13 @@ def test_a_segment_with_two_checksums_ends_a_restore(sound):
 
 def killed_backup(bed):
     """The folder of a backup that was killed in the middle, with an age of two hours."""
-    folders = set(bed.pgbackrest.repo1.glob("backup/main/*F"))
+    manifests = "backup/main/*F/backup.manifest.copy"
+    finished = set(bed.pgbackrest.repo1.glob(manifests))
     words = ["/usr/bin/pgbackrest", f"--config={bed.pgbackrest.configuration}", "--stanza=main", "--repo=1"]
     slow = ["--type=full", "--process-max=1", "--compress-type=bz2", "--compress-level=9"]
     process = Process(bed.place, "killed-backup", ((signal.SIGKILL, 5),))
     process.start([*words, *slow, "backup"])
-    pattern = "backup/main/*F/backup.manifest.copy"
-    [manifest] = wait_until(
-        lambda: [path for path in bed.pgbackrest.repo1.glob(pattern) if path.parent not in folders], SECONDS, "no manifest"
-    )
+    [manifest] = wait_until(lambda: set(bed.pgbackrest.repo1.glob(manifests)) - finished, SECONDS, "no manifest")
     process.stop()
     for path in manifest.parent.iterdir():
         os.utime(path, (0, path.stat().st_mtime - 7200))
@@ -245,24 +227,42 @@ def test_a_backup_made_of_bundles_restores(sound):
         assert oracle_says(sound.bed) == SOUND
 
 
-@campaign
-def test_an_offline_backup_is_a_point_of_its_own(sound):
-    bed = sound.bed
+def behind_newest_online(bed):
+    """The file of the second segment behind the newest backup that names any."""
+    stop = max(backup["archive"]["stop"] or "" for backup in bed.pgbackrest.info(1)["backup"])
+    return [file for file in sorted(wal_folder(bed).glob("*-*")) if file.name[:24] > stop][1]
+
+
+@contextmanager
+def one_more_offline_backup(bed):
+    """As one_more_backup, but of a server that stands still; no row."""
     bed.postgres.stop()
     try:
         bed.pgbackrest.run("backup", "--type=full", "--no-online", repo=1)
     finally:
         bed.postgres.start()
     label = bed.pgbackrest.info(1)["backup"][-1]["label"]
-    then = sound.rows()
-    time.sleep(1)
-    tell(bed.postgres)
     try:
-        metrics = sound.exporter.wait_for(lambda now: now.value(RESTORABLE, repo_key="1") == 3, SECONDS)
-        assert sound.assert_restores(metrics) == then
-        assert oracle_says(bed) == {"archives": "CRITICAL", "retention": "OK"}
+        yield
     finally:
         bed.pgbackrest.run("expire", f"--set={label}", repo=1)
+
+
+@campaign
+def test_an_offline_backup_restores_as_it_is_and_one_before_it_further(sound):
+    bed = sound.bed
+    online = bed.pgbackrest.info(1)["backup"][-1]["label"]
+    with one_more_offline_backup(bed):
+        then = sound.rows()
+        tell(bed.postgres)
+        metrics = sound.wait(3, promised=len(then) + 1)
+        assert f"--set={online}" in sound.page
+        assert sound.assert_restores(metrics, f"--set={online}") == sound.rows()
+        with sound.restored() as server:
+            assert rows(server) == then
+        assert oracle_says(bed) == {"archives": "CRITICAL", "retention": "OK"}
+        with away(bed, behind_newest_online(bed)):
+            sound.wait(3, since=1)
 
 
 def test_a_promoted_copy_that_archives_is_told_and_leads_a_restore_astray(sound):
@@ -311,8 +311,9 @@ def test_a_hole_in_a_full_folder_between_backups_cuts_off_what_lies_before_it(ma
     bed.pgbackrest.backup("incr", 1)
     tell(bed.postgres)
     backups = bed.pgbackrest.info(1)["backup"]
-    assert backups[0]["archive"]["stop"] < "0000000100000000000000FD" < "000000010000000100000000" < backups[1]["archive"]["start"]
-    with away(bed, next(wal_folder(bed).glob("0000000100000000000000FD-*"))):
+    lost = "0000000100000000000000FD"
+    assert backups[0]["archive"]["stop"] < lost < "000000010000000100000000" < backups[1]["archive"]["start"]
+    with away(bed, next(wal_folder(bed).glob(f"{lost}-*"))):
         metrics = place.wait(2, older=1)
         assert metrics.value(START, repo_key="1") == backups[1]["timestamp"]["stop"]
         assert place.assert_restores(metrics) == place.rows()
