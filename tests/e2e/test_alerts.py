@@ -232,6 +232,11 @@ def fleet_of_stanza(labels, broken):
         "pg_wal_segment_size_bytes": "16777216",
         "pg_stat_archiver_last_archived_timestamp_seconds": "0+60",
         "pgbackrest_archive_config_valid": "0" if broken else "1",
+        "pgbackrest_archive_push_dropped_segments_total": "0+1" if broken else "0",
+        "pgbackrest_archive_push_queue_max_bytes": "1000",
+        "pg_archive_queue_bytes": "950" if broken else "400",
+        "pg_wal_filesystem_size_bytes": "1000",
+        "pg_wal_filesystem_avail_bytes": "40" if broken else "300",
         "pgbackrest_backup_lock_held": "1" if broken else "0",
     }.items():
         yield metric, labels, values
@@ -364,6 +369,9 @@ def test_what_is_broken_on_one_repository_of_a_fleet_is_told_of_that_one_only(tm
     repository = {**stanza, "repo_key": "2"}
     mount = {**repository, "path": mount_of("main", "2")}
     expected = [
+        {"alertname": "PgWalDropped", **stanza},
+        {"alertname": "PgArchiveQueueFilling", **stanza},
+        {"alertname": "PgWalDiskFilling", **stanza},
         {"alertname": "PgBackRestArchiveConfigInvalid", **stanza},
         {"alertname": "PgBackRestBackupStuck", **stanza},
         {"alertname": "PgBackRestRepoUnreachable", **repository},
