@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include "collectors/archive_config_report.h"
-#include "collectors/archive_config_server.h"
 #include "collectors/model/reason.h"
 #include "collectors/parse/archive_command.h"
+#include "collectors/server_environment.h"
 #include "collectors/settings.h"
 #include "exporter/base/log.h"
 #include "exporter/schedule/collector.h"

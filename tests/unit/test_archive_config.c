@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "collectors/archive_config_report.h"
-#include "collectors/archive_config_server.h"
 #include "collectors/settings.h"
 #include "exporter/schedule/collector.h"
 #include "tests/unit/private_postgres.h"
@@ -632,42 +631,4 @@ Test(archive_config_targets, another_file_makes_another_target)
     postgres.archive_environment = TEXT_OF("/etc/other");
     cr_assert(collector_archive_config.targets(&settings, &other, &err));
     cr_assert(!target_is_same(&one.items[0], &other.items[0]));
-}
-
-static void assert_unknown(pid_t server, pid_t backend, const char *why)
-{
-    struct server_environment environment CLEANUP(server_environment_done) = {0};
-    struct err err = {0};
-    cr_assert(!server_environment_of_process(server, backend, &environment, &err));
-    cr_assert_eq(err.code, ERR_CONFIG, "%s", err_name(err.code));
-    cr_assert(strstr(err.text, why), "%s", err.text);
-}
-
-Test(archive_config_server, reads_no_process_that_does_not_listen_here)
-{
-    assert_unknown(0, getpid(), "none by a local socket");
-}
-
-Test(archive_config_server, reads_no_process_that_is_not_the_parent_of_our_backend)
-{
-    assert_unknown(getpid(), getpid(), "not the server itself");
-}
-
-Test(archive_config_server, knows_whether_we_are_the_servers_user)
-{
-    uid_t us = geteuid();
-    cr_expect(server_is_our_user(getpid()));
-    become(us == 0 ? nobody : us);
-    cr_expect_not(server_is_our_user(1));
-    cr_expect_not(server_is_our_user(0));
-    become(us);
-}
-
-Test(archive_config_server, reads_the_parent_of_our_backend)
-{
-    struct server_environment environment CLEANUP(server_environment_done) = {0};
-    struct err err = {0};
-    cr_assert(server_environment_of_process(getppid(), getpid(), &environment, &err), "%s",
-              err.text);
-    cr_assert(environment.path);
 }

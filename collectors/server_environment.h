@@ -1,8 +1,8 @@
 /*
- * archive_config_server - the environment in which the running server starts its archive_command.
+ * server_environment - the environment in which the running server starts its archive_command.
  */
-#ifndef COLLECTORS_ARCHIVE_CONFIG_SERVER_H
-#define COLLECTORS_ARCHIVE_CONFIG_SERVER_H
+#ifndef COLLECTORS_SERVER_ENVIRONMENT_H
+#define COLLECTORS_SERVER_ENVIRONMENT_H
 
 #include <sys/types.h>
 

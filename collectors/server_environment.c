@@ -1,4 +1,4 @@
-#include "collectors/archive_config_server.h"
+#include "collectors/server_environment.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
