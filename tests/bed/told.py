@@ -19,11 +19,15 @@ def write_unfinished(server, count):
     server.sql(f"INSERT INTO told SELECT number + {NEXT} FROM generate_series(1, {count}) AS number")
 
 
+def next_second():
+    time.sleep(1.02 - time.time() % 1)
+
+
 def tell(server, count=1, seconds=30):
     """Rows, each archived before the next is written, and a second apart: so fine are the times of a repository."""
     for _ in range(count):
         server.wait_archived(write(server), seconds)
-        time.sleep(1.02 - time.time() % 1)
+        next_second()
 
 
 def rows(server):
