@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -9,13 +11,26 @@
 
 #define LOOK_EVERY_MS 500
 
+/* A number and the sign behind it; false when there is no such thing. */
+static bool take_number(const char **text, int base, char sign, uint64_t *ret)
+{
+    char *end = NULL;
+    *ret = strtoull(*text, &end, base);
+    bool taken = end != *text && *end == sign;
+    *text = taken ? end + 1 : *text;
+    return taken;
+}
+
+/* "12: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF"; a waiter has "->" before its type. */
 bool drill_guard_is_lock(const char *line, uint64_t device, uint64_t inode)
 {
-    unsigned major_number = 0, minor_number = 0;
-    uint64_t locked = 0;
-    /* "12: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF"; a waiter has "->" before its type. */
-    return sscanf(line, "%*d: %*s %*s %*s %*d %x:%x:%" SCNu64, &major_number, &minor_number,
-                  &locked) == 3 &&
+    uint64_t major_number = 0, minor_number = 0, locked = 0;
+    const char *place = strchr(line, ':');
+    place = place ? strchr(place + 1, ':') : NULL; /* the first one ends the lock's own number */
+    while (place && place > line && place[-1] != ' ')
+        place--;
+    return place && take_number(&place, 16, ':', &major_number) &&
+           take_number(&place, 16, ':', &minor_number) && take_number(&place, 10, ' ', &locked) &&
            locked == inode && major_number == major(device) && minor_number == minor(device);
 }
 
