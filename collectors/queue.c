@@ -16,17 +16,19 @@
 
 #include "collectors/discover.h"
 #include "collectors/parse/spool.h"
+#include "collectors/queue_drops.h"
+#include "collectors/queue_growth.h"
+#include "collectors/queue_options.h"
 #include "collectors/queue_report.h"
-#include "collectors/repository.h"
-#include "collectors/settings.h"
+#include "collectors/queue_server.h"
 #include "exporter/schedule/collector.h"
-#include "exporter/sources/pg.h"
 #include "exporter/sources/probe_file.h"
 #include "exporter/sources/probe_folder.h"
 
-#define DEFAULT_SPOOL_PATH "/var/spool/pgbackrest"
-#define DEFAULT_LOG_PATH   "/var/log/pgbackrest"
-#define DROPPED_MAX        4096 /* names that are remembered; the oldest are forgotten */
+/* What each step may take of the time that is left, so that one that hangs leaves some to others.
+ */
+#define SERVER_TENTHS 6
+#define HOST_TENTHS   5
 
 enum { FILES, BYTES, OLDEST, QUEUE_MAX, FAILING, DROPPED, WAL_SIZE, WAL_AVAIL, METRIC_COUNT };
 
@@ -56,7 +58,8 @@ static const struct metric_desc metrics[METRIC_COUNT] = {
         {
             .name = "pgbackrest_archive_push_queue_max_bytes",
             .help = "The size of the queue beyond which archive-push drops WAL "
-                    "(archive-push-queue-max); absent when there is no limit.",
+                    "(archive-push-queue-max, as archive_command, the server's environment or "
+                    "pgbackrest.conf gives it); absent when there is no limit or it is not known.",
             .keeps = CONFIGURED,
         },
     [FAILING] =
@@ -71,8 +74,9 @@ static const struct metric_desc metrics[METRIC_COUNT] = {
         {
             .name = "pgbackrest_archive_push_dropped_segments_total",
             .help = "WAL segments that archive-push was seen to drop since the exporter started; "
-                    "at least, for its traces pass quickly. Absent where nothing would show it: "
-                    "without archive-async or without archive-push-queue-max.",
+                    "at least, for its traces pass quickly. Absent without "
+                    "archive-push-queue-max, and without archive-async, where only PostgreSQL's "
+                    "log tells of it.",
             .type = METRIC_COUNTER,
             .keeps = FACT,
         },
@@ -94,15 +98,16 @@ static const struct metric_desc metrics[METRIC_COUNT] = {
 /* One target. */
 struct queue {
     struct proc_pool *pool;
+    const struct settings *settings;
     const struct stanza *stanza;
     struct pg *pg;
-    char *pg_wal;          /* NULL: not on this host, or not known */
-    char *spool;           /* the folder of results; NULL without archive-async */
-    char *log;             /* of the asynchronous push; NULL when nothing is dropped */
-    uint64_t queue_max;    /* 0: no limit */
-    struct text_list seen; /* segments known to be dropped */
-    uint64_t dropped;      /* since the target began */
-    bool knows_what_was;   /* a first look has told what was dropped before it */
+    bool is_elsewhere; /* the server runs on another host */
+    char *pg_wal;      /* NULL: not known */
+    struct queue_options options;
+    bool knows_environment;
+    struct server_environment environment; /* its secrets are what errors may echo */
+    struct queue_drops drops;
+    struct queue_growth growth;
 };
 
 void queue_observation_free(void *observation)
@@ -116,55 +121,32 @@ static void queue_close(void *opaque)
     if (!queue)
         return;
     pg_close(queue->pg);
-    text_list_done(&queue->seen);
+    queue_options_done(&queue->options);
+    queue_drops_done(&queue->drops);
+    server_environment_done(&queue->environment);
     free(queue->pg_wal);
-    free(queue->spool);
-    free(queue->log);
     free(queue);
 }
 
-/* ---- what the configuration says ---- */
+/* ---- what is looked at, and where ---- */
 
-static const char *option_or(const struct settings *settings, const struct stanza *stanza,
-                             const char *option, const char *fallback)
+static bool set_data_directory(struct queue *queue, const char *path, struct err *err)
 {
-    const char *value = discover_option(settings, stanza->name, "archive-push", option);
-    return value ? value : fallback;
+    struct strbuf pg_wal = {0};
+    strbuf_printf(&pg_wal, "%s/pg_wal", path);
+    queue->pg_wal = strbuf_steal(&pg_wal);
+    return queue->pg_wal || err_memory(err);
 }
 
-static char *path_of(const char *first, const char *format, const char *stanza)
+/* Until the server is asked: by pgbackrest.conf alone. */
+static bool set_up(struct queue *queue, struct err *err)
 {
-    struct strbuf path = {0};
-    strbuf_puts(&path, first);
-    for (; *format; format++) { /* '*' is the stanza */
-        if (*format == '*')
-            strbuf_puts(&path, stanza);
-        else
-            strbuf_putc(&path, *format);
-    }
-    return strbuf_steal(&path);
-}
-
-static bool set_paths(struct queue *queue, const struct settings *settings, struct err *err)
-{
-    const struct stanza *stanza = queue->stanza;
-    const char *data = pair_list_get(&stanza->options, "pg1-path");
-    const char *limit = option_or(settings, stanza, "archive-push-queue-max", "");
-    bool is_async = strcmp(option_or(settings, stanza, "archive-async", "n"), "y") == 0;
-    bool is_local = data && !pair_list_get(&stanza->options, "pg1-host");
-    if (!spool_parse_size(limit, &queue->queue_max))
-        queue->queue_max = 0;
-    if (is_local)
-        queue->pg_wal = path_of(data, "/pg_wal", stanza->name);
-    if (is_async && is_local)
-        queue->spool = path_of(option_or(settings, stanza, "spool-path", DEFAULT_SPOOL_PATH),
-                               "/archive/*/out", stanza->name);
-    if (queue->spool && queue->queue_max > 0)
-        queue->log = path_of(option_or(settings, stanza, "log-path", DEFAULT_LOG_PATH),
-                             "/*-archive-push-async.log", stanza->name);
-    bool failed = (is_local && !queue->pg_wal) || (is_async && is_local && !queue->spool) ||
-                  (queue->spool && queue->queue_max > 0 && !queue->log);
-    return !failed || err_memory(err);
+    const struct queue_sources sources = {.settings = queue->settings, .stanza = queue->stanza};
+    const char *path = pair_list_get(&queue->stanza->options, "pg1-path");
+    queue->is_elsewhere = pair_list_get(&queue->stanza->options, "pg1-host") != NULL;
+    queue->pg = pg_open(queue->pool, queue->stanza->conninfo, err);
+    return queue->pg && queue_options_read(&sources, &queue->options, err) &&
+           (!path || set_data_directory(queue, path, err));
 }
 
 static bool queue_open(const struct environment *environment, const struct target *target,
@@ -174,9 +156,9 @@ static bool queue_open(const struct environment *environment, const struct targe
     if (!queue)
         return err_memory(err);
     queue->pool = environment->pool;
+    queue->settings = environment->settings;
     queue->stanza = target->spec;
-    queue->pg = pg_open(environment->pool, queue->stanza->conninfo, err);
-    if (!queue->pg || !set_paths(queue, environment->settings, err)) {
+    if (!set_up(queue, err)) {
         queue_close(queue);
         return err_prefix(err, "stanza %s", target->name);
     }
@@ -184,18 +166,80 @@ static bool queue_open(const struct environment *environment, const struct targe
     return true;
 }
 
-/* Everything that a look depends on, so that a change makes another target. */
+/* The environment of the server, as far as we may know it; an empty one is none. */
+static bool learn_environment(struct queue *queue, const struct queue_server *server,
+                              struct err *err)
+{
+    const struct postgres_settings *postgres = queue->stanza->postgres;
+    const char *file = postgres ? postgres->archive_environment : NULL;
+    struct err unknown = {0};
+    server_environment_done(&queue->environment);
+    queue->knows_environment =
+        file ? server_environment_of_file(file, &queue->environment, &unknown)
+             : server_environment_of_process(pg_server_process(queue->pg), server->backend,
+                                             &queue->environment, &unknown);
+    return queue->knows_environment || unknown.code != ERR_MEMORY || err_memory(err);
+}
+
+static bool learn_options(struct queue *queue, const struct queue_server *server, struct err *err)
+{
+    struct archive_command command CLEANUP(archive_command_done) = {0};
+    struct queue_options options = {0};
+    struct err wrapper = {0};
+    bool is_plain = archive_command_parse(server->archive_command, &command, &wrapper);
+    const struct queue_sources sources = {
+        .settings = queue->settings,
+        .stanza = queue->stanza,
+        .command = is_plain ? &command : NULL,
+        .environment = queue->knows_environment ? &queue->environment : NULL,
+    };
+    if (wrapper.code == ERR_MEMORY || !queue_options_read(&sources, &options, err))
+        return err_memory(err);
+    queue_options_done(&queue->options);
+    queue->options = options;
+    return true;
+}
+
+/* What the server says of archive-push counts, and stays while it is down. */
+static bool learn(struct queue *queue, const struct queue_server *server, struct err *err)
+{
+    queue->is_elsewhere =
+        !server->is_here || pair_list_get(&queue->stanza->options, "pg1-host") != NULL;
+    if (!queue->pg_wal && server->data_directory &&
+        !set_data_directory(queue, server->data_directory, err))
+        return false;
+    return learn_environment(queue, server, err) && learn_options(queue, server, err);
+}
+
+/* Everything of the configuration that a look depends on, so that a change makes another target. */
+static void add_mark(const struct settings *settings, const struct stanza *stanza,
+                     struct strbuf *mark)
+{
+    static const char *const pushs[] = {"archive-push-queue-max", "archive-async", "spool-path",
+                                        "log-path"};
+    static const char *const places[] = {"pg1-path", "pg1-host"};
+    const char *file = stanza->postgres ? stanza->postgres->archive_environment : NULL;
+    strbuf_printf(mark, "%s\n%s\n", stanza->conninfo, file ? file : "");
+    for (size_t i = 0; i < COUNT_OF(pushs); i++) {
+        const char *value = discover_option(settings, stanza->name, "archive-push", pushs[i]);
+        strbuf_printf(mark, "%s\n", value ? value : "");
+    }
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        const char *value = pair_list_get(&stanza->options, places[i]);
+        strbuf_printf(mark, "%s\n", value ? value : "");
+    }
+    for (size_t i = 0; i < stanza->repository_count; i++) {
+        if (stanza->repositories[i].in_pgbackrest_conf)
+            strbuf_printf(mark, "%" PRId64 " ", stanza->repositories[i].key);
+    }
+}
+
 static bool add_target(struct target_list *list, const struct settings *settings,
                        const struct stanza *stanza)
 {
-    static const char *const options[] = {"archive-push-queue-max", "archive-async", "spool-path",
-                                          "log-path"};
     struct strbuf mark CLEANUP(strbuf_done) = {0};
     const struct label labels[] = {{"stanza", stanza->name}, {NULL, NULL}};
-    const char *data = pair_list_get(&stanza->options, "pg1-path");
-    strbuf_printf(&mark, "%s\n%s\n", stanza->conninfo, data ? data : "");
-    for (size_t i = 0; i < COUNT_OF(options); i++)
-        strbuf_printf(&mark, "%s\n", option_or(settings, stanza, options[i], ""));
+    add_mark(settings, stanza, &mark);
     struct target *target =
         mark.failed ? NULL : target_add(list, stanza->name, strbuf_text(&mark), labels);
     if (target)
@@ -215,70 +259,14 @@ static bool queue_targets(const struct settings *settings, struct target_list *r
     return true;
 }
 
-/* ---- PostgreSQL ---- */
-
-enum { ROW_RUNS, ROW_SEGMENT_SIZE };
-
-/* Everybody may read these. */
-static const char mode_query[] =
-    "SELECT current_setting('archive_mode') = 'always' OR"
-    "  (current_setting('archive_mode') = 'on' AND NOT pg_is_in_recovery()),"
-    " (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size')";
-
-enum { ROW_FILES, ROW_SEGMENTS, ROW_OLDEST, ROW_FIRST, ROW_FIRST_AT };
-
-/* This takes pg_monitor. */
-static const char queue_query[] =
-    "WITH ready AS (SELECT name, modification, name ~ '^[0-9A-F]{24}[.]ready$' AS is_segment,"
-    "  name ~ '^[0-9A-F]{24}([.]partial)?[.]ready$' AS has_wal"
-    "  FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'),"
-    " first AS (SELECT left(name, 24) AS name, modification FROM ready WHERE is_segment"
-    "  ORDER BY ready.name LIMIT 1)"
-    " SELECT count(*), count(*) FILTER (WHERE has_wal), extract(epoch FROM min(modification)),"
-    " (SELECT name FROM first), (SELECT extract(epoch FROM modification) FROM first)"
-    " FROM ready";
-
-static bool read_mode(struct queue *queue, const struct bound *bound, bool *ret_runs,
-                      uint64_t *ret_segment_size, struct err *err)
-{
-    struct pg_rows *rows CLEANUP(pg_rows_freep) = NULL;
-    if (!pg_query(queue->pg, mode_query, bound, &rows, err))
-        return false;
-    *ret_runs = pg_rows_bool(rows, 0, ROW_RUNS);
-    *ret_segment_size = strtoull(pg_rows_text(rows, 0, ROW_SEGMENT_SIZE), NULL, 10);
-    return true;
-}
-
-static bool read_files(struct queue *queue, const struct bound *bound, uint64_t segment_size,
-                       struct queue_observation *seen, struct err *err)
-{
-    struct pg_rows *rows CLEANUP(pg_rows_freep) = NULL;
-    if (!pg_query(queue->pg, queue_query, bound, &rows, err))
-        return false;
-    seen->may_look = true;
-    seen->files = strtoull(pg_rows_text(rows, 0, ROW_FILES), NULL, 10);
-    seen->bytes = strtoull(pg_rows_text(rows, 0, ROW_SEGMENTS), NULL, 10) * segment_size;
-    if (seen->files > 0)
-        seen->oldest_at = pg_rows_double(rows, 0, ROW_OLDEST);
-    if (pg_rows_null(rows, 0, ROW_FIRST))
-        return true;
-    snprintf(seen->first, sizeof seen->first, "%s", pg_rows_text(rows, 0, ROW_FIRST));
-    seen->first_at = pg_rows_double(rows, 0, ROW_FIRST_AT);
-    return true;
-}
-
-static bool ask_server(struct queue *queue, const struct bound *bound,
-                       struct queue_observation *seen, struct err *hidden, struct err *err)
-{
-    uint64_t segment_size = 0;
-    if (!read_mode(queue, bound, &seen->runs, &segment_size, err))
-        return false;
-    if (!seen->runs || read_files(queue, bound, segment_size, seen, hidden))
-        return true;
-    return hidden->code == ERR_PERMISSION || err_set(err, hidden->code, "%s", hidden->text);
-}
-
 /* ---- the host ---- */
+
+static struct bound part_of(const struct bound *bound, int tenths)
+{
+    struct bound part = *bound;
+    part.deadline_ms -= (int64_t)bound_remaining_ms(bound) * (10 - tenths) / 10;
+    return part;
+}
 
 /* A hung spool or data directory is told; it hides nothing else. */
 static void note_failure(struct queue_view *view, const struct err *err)
@@ -292,7 +280,7 @@ static void look_at_room(const struct queue *queue, const struct bound *bound,
 {
     struct probe_filesystem room = {0};
     struct err err = {0};
-    if (!queue->pg_wal)
+    if (!queue->pg_wal || queue->is_elsewhere)
         return;
     if (!probe_filesystem(queue->pool, queue->pg_wal, queue->pg_wal, bound, &room, &err)) {
         note_failure(view, &err);
@@ -306,33 +294,6 @@ static void look_at_room(const struct queue *queue, const struct bound *bound,
     view->has_room = room.size_bytes > 0;
     view->size_bytes = room.size_bytes;
     view->avail_bytes = room.avail_bytes;
-}
-
-/* Forget the older half, so that a year of drops does not fill the memory. */
-static void limit_memory(struct text_list *list)
-{
-    if (list->count < DROPPED_MAX)
-        return;
-    size_t half = list->count / 2;
-    for (size_t i = 0; i < half; i++)
-        free(list->items[i]);
-    memmove(list->items, list->items + half, (list->count - half) * sizeof list->items[0]);
-    list->count -= half;
-    list->items[list->count] = NULL;
-}
-
-/* What a first look finds was dropped before us: it is known, and not counted. */
-static bool count_dropped(struct queue *queue, const struct text_list *found, struct err *err)
-{
-    for (size_t i = 0; i < found->count; i++) {
-        if (text_list_has(&queue->seen, found->items[i]))
-            continue;
-        limit_memory(&queue->seen);
-        if (!text_list_add(&queue->seen, found->items[i], err))
-            return false;
-        queue->dropped += queue->knows_what_was;
-    }
-    return true;
 }
 
 static bool add_from_spool(const struct probe_folder *spool, struct text_list *found,
@@ -350,17 +311,17 @@ static bool add_from_spool(const struct probe_folder *spool, struct text_list *f
 static bool add_from_log(const struct queue *queue, const struct bound *bound,
                          struct queue_view *view, struct text_list *found, struct err *err)
 {
+    const char *log = queue->options.log;
     struct err failure = {0};
     struct probe_tail *tail = calloc(1, sizeof *tail);
     if (!tail)
         return err_memory(err);
     bool added = true;
-    if (!probe_tail(queue->pool, queue->log, queue->log, bound, tail, &failure))
+    if (!probe_tail(queue->pool, log, log, bound, tail, &failure))
         note_failure(view, &failure);
     else if (tail->error == 0)
         added = spool_dropped(tail->text, tail->length, found, err);
-    else if (tail->error != ENOENT &&
-             !err_system(&failure, tail->error, "cannot read %s", queue->log))
+    else if (tail->error != ENOENT && !err_system(&failure, tail->error, "cannot read %s", log))
         note_failure(view, &failure);
     free(tail);
     return added;
@@ -371,13 +332,10 @@ static bool look_for_drops(struct queue *queue, const struct bound *bound,
                            struct err *err)
 {
     struct text_list found CLEANUP(text_list_done) = {0};
-    if (!queue->log)
+    if (!queue->options.log)
         return true;
-    bool counted = add_from_spool(spool, &found, err) &&
-                   add_from_log(queue, bound, view, &found, err) &&
-                   count_dropped(queue, &found, err);
-    queue->knows_what_was = queue->knows_what_was || counted;
-    return counted;
+    return add_from_spool(spool, &found, err) && add_from_log(queue, bound, view, &found, err) &&
+           queue_drops_add(&queue->drops, &found, clock_wall_seconds(), err);
 }
 
 /* The text of a failure by its place among the names; NULL: it was not read. */
@@ -424,64 +382,99 @@ static void add_failing(const struct queue *queue, const struct probe_folder *sp
 }
 
 /* An object store's refusal echoes the key that it refuses. */
+static void hide(const struct repository_env *env, struct strbuf *text)
+{
+    struct strbuf shown = {0};
+    repository_redact(env, strbuf_text(text), &shown);
+    strbuf_done(text);
+    *text = shown;
+}
+
 static bool hide_secrets(const struct queue *queue, struct strbuf *text, struct err *err)
 {
-    for (size_t i = 0; text->length > 0 && i < queue->stanza->repository_count; i++) {
+    for (size_t i = 0; i < queue->stanza->repository_count; i++) {
         struct repository_env env CLEANUP(repository_env_done) = {0};
-        struct strbuf sound = {0};
-        struct err unreadable = {0}; /* then nothing of it can have been echoed */
-        if (!repository_env(&queue->stanza->repositories[i], &env, &unreadable))
-            continue;
-        repository_redact(&env, strbuf_text(text), &sound);
-        strbuf_done(text);
-        *text = sound;
+        struct err unreadable = {0}; /* then what is hidden of it comes from the server */
+        if (repository_env(&queue->stanza->repositories[i], &env, &unreadable))
+            hide(&env, text);
     }
+    hide(&queue->environment.hidden, text);
     return !text->failed || err_memory(err);
 }
 
-/* Also on an empty spool, which may not be there before the first push. */
-static bool look_at_spool(struct queue *queue, struct run *run, uint64_t waiting,
-                          struct queue_view *view, struct err *err)
+/* What the folder holds; nothing when it cannot be read. Absent before the first push. */
+static bool read_spool(const struct queue *queue, const struct bound *bound,
+                       struct probe_folder *spool, struct queue_view *view)
 {
-    struct err failure = {0};
-    struct probe_folder *spool = queue->spool ? calloc(1, sizeof *spool) : NULL;
-    if (!queue->spool)
+    const char *path = queue->options.spool;
+    struct err err = {0};
+    bool looked = probe_folder(queue->pool, path, path, bound, spool, &err);
+    if (looked && spool->error && spool->error != ENOENT)
+        looked = err_system(&err, spool->error, "cannot read %s", path);
+    if (looked)
         return true;
+    note_failure(view, &err);
+    memset(spool, 0, sizeof *spool);
+    return false;
+}
+
+static bool look_at_pushes(struct queue *queue, struct run *run, uint64_t waiting,
+                           struct queue_view *view, struct err *err)
+{
+    if (!queue->options.spool || queue->is_elsewhere)
+        return true;
+    struct probe_folder *spool = calloc(1, sizeof *spool);
     if (!spool)
         return err_memory(err);
-    bool looked =
-        probe_folder(queue->pool, queue->spool, queue->spool, &run->bound, spool, &failure);
-    if (looked && spool->error && spool->error != ENOENT)
-        looked = err_system(&failure, spool->error, "cannot read %s", queue->spool);
-    if (!looked)
-        note_failure(view, &failure);
-    else
+    struct bound bound = part_of(&run->bound, HOST_TENTHS);
+    if (read_spool(queue, &bound, spool, view))
         add_failing(queue, spool, waiting, run->sink);
-    if (!looked)
-        memset(spool, 0, sizeof *spool);
-    bool counted = look_for_drops(queue, &run->bound, spool, view, err);
     queue_view_errors(view, spool);
+    bool counted = look_for_drops(queue, &run->bound, spool, view, err);
     free(spool);
     return counted && hide_secrets(queue, &view->errors, err);
 }
 
 /* ---- one look ---- */
 
-static void add_samples(struct run *run, const struct queue *queue,
-                        const struct queue_observation *seen, const struct queue_view *view)
+static void add_queue(struct sink *sink, const struct queue_observation *seen)
 {
-    if (seen->runs && seen->may_look) {
-        sink_add(run->sink, FILES, (double)seen->files, NULL);
-        sink_add(run->sink, BYTES, (double)seen->bytes, NULL);
-        if (seen->oldest_at > 0)
-            sink_add(run->sink, OLDEST, seen->oldest_at, NULL);
-    }
+    if (!seen->runs || !seen->may_look)
+        return;
+    sink_add(sink, FILES, (double)seen->files, NULL);
+    sink_add(sink, BYTES, (double)seen->bytes, NULL);
+    if (seen->oldest_at > 0)
+        sink_add(sink, OLDEST, seen->oldest_at, NULL);
+}
+
+static void add_samples(struct sink *sink, const struct queue *queue, const struct queue_view *view)
+{
+    if (queue->options.queue_max > 0)
+        sink_add(sink, QUEUE_MAX, (double)queue->options.queue_max, NULL);
+    if (view->seen)
+        add_queue(sink, view->seen);
     if (view->has_room) {
-        sink_add(run->sink, WAL_SIZE, (double)view->size_bytes, NULL);
-        sink_add(run->sink, WAL_AVAIL, (double)view->avail_bytes, NULL);
+        sink_add(sink, WAL_SIZE, (double)view->size_bytes, NULL);
+        sink_add(sink, WAL_AVAIL, (double)view->avail_bytes, NULL);
     }
-    if (queue->log && queue->knows_what_was)
-        sink_add(run->sink, DROPPED, (double)queue->dropped, NULL);
+    if (queue->options.log && queue->drops.has_looked)
+        sink_add(sink, DROPPED, (double)queue->drops.count, NULL);
+}
+
+static void describe(struct queue *queue, const struct queue_server *server,
+                     struct queue_view *view)
+{
+    view->now = clock_wall_seconds();
+    view->options = &queue->options;
+    view->drops = &queue->drops;
+    view->is_elsewhere = queue->is_elsewhere;
+    if (!server)
+        return;
+    view->seen = &server->seen;
+    view->hidden = server->hidden.code != ERR_NONE ? &server->hidden : NULL;
+    if (server->seen.runs && server->seen.may_look)
+        queue_growth_add(&queue->growth, view->now, server->seen.bytes);
+    view->pace = queue_growth_pace(&queue->growth);
 }
 
 static bool observe(struct run *run, const struct queue_observation *seen, struct err *err)
@@ -494,31 +487,33 @@ static bool observe(struct run *run, const struct queue_observation *seen, struc
     return true;
 }
 
+static bool look_at_host(struct queue *queue, struct run *run, struct queue_view *view,
+                         struct err *err)
+{
+    struct bound bound = part_of(&run->bound, HOST_TENTHS);
+    look_at_room(queue, &bound, view);
+    return look_at_pushes(queue, run, view->seen ? view->seen->files : 0, view, err);
+}
+
 /* The host is looked at whether the server answers or not: a full disk is why it may not. */
 static bool queue_collect(void *opaque, struct run *run, struct err *err)
 {
     struct queue *queue = opaque;
-    struct queue_observation seen = {0};
-    struct err down = {0}, hidden = {0};
-    struct queue_view view = {.stanza = queue->stanza->name, .queue_max = queue->queue_max};
-    bool answered = ask_server(queue, &run->bound, &seen, &hidden, &down);
+    struct queue_server server CLEANUP(queue_server_done) = {0};
+    struct queue_view view CLEANUP(queue_view_done) = {0};
+    struct err down = {0};
+    struct bound bound = part_of(&run->bound, SERVER_TENTHS);
+    bool answered = queue_server_ask(queue->pg, &bound, &server, &down);
     if (!answered && !pg_failure_is_outage(down.code))
         return err_set(err, down.code, "%s", down.text);
-    if (queue->queue_max > 0)
-        sink_add(run->sink, QUEUE_MAX, (double)queue->queue_max, NULL);
-    look_at_room(queue, &run->bound, &view);
-    if (!look_at_spool(queue, run, seen.files, &view, err)) {
-        queue_view_done(&view);
+    if (answered && !learn(queue, &server, err))
         return false;
-    }
-    view.seen = answered ? &seen : NULL;
-    view.hidden = hidden.code != ERR_NONE ? &hidden : NULL;
-    view.dropped = queue->dropped;
-    view.is_async = queue->spool != NULL;
-    add_samples(run, queue, &seen, &view);
+    describe(queue, answered ? &server : NULL, &view);
+    if (!look_at_host(queue, run, &view, err))
+        return false;
+    add_samples(run->sink, queue, &view);
     queue_report(run->report, &view);
-    queue_view_done(&view);
-    return answered ? observe(run, &seen, err) : run_is_down(run, &down);
+    return answered ? observe(run, &server.seen, err) : run_is_down(run, &down);
 }
 
 const struct collector collector_queue = {

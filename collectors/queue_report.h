@@ -8,23 +8,26 @@
 #include <stdint.h>
 
 #include "collectors/queue.h"
+#include "collectors/queue_drops.h"
+#include "collectors/queue_options.h"
 #include "exporter/base/err.h"
 #include "exporter/base/strbuf.h"
 #include "exporter/report/report.h"
 #include "exporter/sources/probe_folder.h"
 
-/* What one look saw. */
+/* What one look saw. It owns its errors only. */
 struct queue_view {
-    const char *stanza;
     const struct queue_observation *seen; /* NULL: PostgreSQL did not answer */
     const struct err *hidden;             /* why the queue may not be looked into, or NULL */
-    struct err host_error;                /* of the first thing on this host that did not answer */
-    bool is_async;
+    const struct queue_options *options;
+    const struct queue_drops *drops;
+    double now;            /* when it was, s since 1970 */
+    double pace;           /* of the queue, in bytes a second; 0: it does not grow */
+    bool is_elsewhere;     /* the server runs on another host: nothing of it is here */
+    struct err host_error; /* of the first thing on this host that did not answer */
     bool has_room;
     uint64_t size_bytes, avail_bytes; /* of the file system of pg_wal */
-    uint64_t queue_max;               /* 0: no limit */
-    uint64_t dropped;
-    struct strbuf errors; /* what pgBackRest wrote of pushes that failed */
+    struct strbuf errors;             /* what pgBackRest wrote of pushes that failed */
 };
 
 /* Take the texts of failed pushes over. */
