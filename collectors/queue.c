@@ -316,13 +316,12 @@ static bool add_from_log(const struct queue *queue, const struct bound *bound,
     struct probe_tail *tail = calloc(1, sizeof *tail);
     if (!tail)
         return err_memory(err);
-    bool added = true;
-    if (!probe_tail(queue->pool, log, log, bound, tail, &failure))
+    bool read = probe_tail(queue->pool, log, log, bound, tail, &failure);
+    if (read && tail->error && tail->error != ENOENT)
+        read = err_system(&failure, tail->error, "cannot read %s", log);
+    if (!read)
         note_failure(view, &failure);
-    else if (tail->error == 0)
-        added = spool_dropped(tail->text, tail->length, found, err);
-    else if (tail->error != ENOENT && !err_system(&failure, tail->error, "cannot read %s", log))
-        note_failure(view, &failure);
+    bool added = !read || tail->error || spool_dropped(tail->text, tail->length, found, err);
     free(tail);
     return added;
 }

@@ -57,7 +57,7 @@ Test(drill_guard, refuses_when_the_disk_fills)
 Test(drill_guard, refuses_while_a_real_restore_holds_its_lock)
 {
     struct err err = {0};
-    char file[] = "/tmp/test_drill_guard_XXXXXX";
+    static char file[] = "/tmp/test_drill_guard_XXXXXX";
     int fd = mkstemp(file);
     guard.restore_lock = file;
     cr_expect(drill_guard_allows(&guard, &err), "a file alone is no lock: %s", err.text);

@@ -135,8 +135,8 @@ static void look_at_tail(const char *name)
 Test(probe_folder, the_end_of_a_file_is_told)
 {
     static char text[PROBE_TAIL_SIZE + 10];
-    memset(text, 'x', sizeof text - 1);
-    memcpy(text + sizeof text - 5, "end\n", 4);
+    memset(text, 'x', sizeof text - 5);
+    snprintf(text + sizeof text - 5, 5, "end\n");
     put("log", text);
     look_at_tail("log");
     cr_expect_eq(tail->error, 0);
