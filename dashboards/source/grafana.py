@@ -21,7 +21,9 @@ def thresholds(*steps):
 PLAIN = thresholds("text")
 USED = thresholds("green", (0.8, "orange"), (1, "red"))  # of a promise, a limit, a disk
 NONE_IS_GOOD = thresholds("green", (1, "red"))
-ONE_IS_GOOD = thresholds("red", (1, "green"))
+# Of facts, which stay while nobody can look: they are bad or plain, never a colour of health.
+NONE = thresholds("text", (1, "red"))
+SOME = thresholds("red", (1, "text"))
 
 
 def absent(text="unknown", color=UNKNOWN):
@@ -31,9 +33,7 @@ def absent(text="unknown", color=UNKNOWN):
 
 def words(states):
     """Words and colours for the numbers of a verdict."""
-    options = {
-        str(state.number): {"text": state.text, "color": state.color, "index": state.number} for state in states
-    }
+    options = {str(state.number): {"text": state.text, "color": state.color, "index": state.number} for state in states}
     return [{"type": "value", "options": options}]
 
 
@@ -74,12 +74,26 @@ def panel(kind, title, description, size, targets, defaults, options, **more):
     }
 
 
-def stat(title, description, size, expression, legend, unit="none", mappings=None, limits=PLAIN, value_size=28, overrides=(), silent=None, unknown="unknown", **more):
+def stat(
+    title,
+    description,
+    size,
+    expression,
+    legend,
+    unit="none",
+    mappings=None,
+    limits=PLAIN,
+    value_size=28,
+    overrides=(),
+    silent=None,
+    unknown="unknown",
+    **more,
+):
     """One tile for each series, of this moment: an older value is never shown for one that is gone.
 
     Without a series it says `unknown`; or `silent`, without alarm, where nothing may be there to measure.
     """
-    background = mappings is not None or limits is not PLAIN
+    plain = any(step["color"] == "text" for step in limits["steps"])
     defaults = {
         "unit": unit,
         "mappings": [*(mappings or []), absent(silent, NEUTRAL) if silent else absent(unknown)],
@@ -89,7 +103,7 @@ def stat(title, description, size, expression, legend, unit="none", mappings=Non
     }
     options = {
         "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": ""},
-        "colorMode": "background" if background else "value",
+        "colorMode": "value" if plain else "background",
         "graphMode": "none",
         "textMode": "value_and_name" if legend else "value",
         "justifyMode": "center",
@@ -124,7 +138,8 @@ LINE = {
 }
 
 
-def graph(title, description, size, unit, lines, stacked=False, limits=PLAIN, overrides=(), **axis):
+def graph(title, description, size, unit, lines, stacked=False, limits=PLAIN, overrides=(), every=None, **axis):
+    """`every`: the shortest step, for what is dear to reckon."""
     custom = dict(LINE)
     if stacked:
         custom |= {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 60, "lineWidth": 1}
@@ -138,7 +153,15 @@ def graph(title, description, size, unit, lines, stacked=False, limits=PLAIN, ov
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
     return panel(
-        "timeseries", title, description, size, targets, defaults, options, overrides=[*made, *overrides]
+        "timeseries",
+        title,
+        description,
+        size,
+        targets,
+        defaults,
+        options,
+        overrides=[*made, *overrides],
+        **({"interval": every} if every else {}),
     )
 
 
@@ -176,6 +199,10 @@ def history(title, description, size, lines, mappings):
     return panel("state-timeline", title, description, size, targets, defaults, options)
 
 
+# There for links and for sorting, not shown: said once for Grafana up to 12.1 and once for those after it.
+HIDDEN = [{"id": "custom.hidden", "value": True}, {"id": "custom.hideFrom", "value": {"viz": True}}]
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of numbers in a table: a query of its own, put beside the others by their labels."""
@@ -190,6 +217,7 @@ class Column:
     width: int = 0
     cell: str = "color-text"
     properties: list = field(default_factory=list)
+    hidden: bool = False
 
     def override(self):
         mappings = [*(self.mappings or []), absent(self.missing, self.missing_color)]
@@ -202,13 +230,10 @@ class Column:
             {"id": "thresholds", "value": self.limits or PLAIN},
             {"id": "custom.cellOptions", "value": kind},
             *([{"id": "custom.width", "value": self.width}] if self.width else []),
+            *(HIDDEN if self.hidden else []),
             *self.properties,
         ]
         return {"matcher": {"id": "byName", "options": self.title}, "properties": properties}
-
-
-# Kept for links, not shown: said once for Grafana up to 12.1 and once for those after it.
-HIDDEN = [{"id": "custom.hidden", "value": True}, {"id": "custom.hideFrom", "value": {"viz": True}}]
 
 
 @dataclass(frozen=True)
@@ -228,9 +253,7 @@ class Label:
 
 def table(title, description, size, labels, columns, sort=None, silent=SILENT):
     """`labels` without a title are not shown, but links may use them."""
-    targets = [
-        query(column.expression, ref=chr(65 + i), instant=True, table=True) for i, column in enumerate(columns)
-    ]
+    targets = [query(column.expression, ref=chr(65 + i), instant=True, table=True) for i, column in enumerate(columns)]
     values = [("Value" if len(columns) == 1 else f"Value #{chr(65 + i)}", column) for i, column in enumerate(columns)]
     shown = [label for label in labels if label.title]
     order = {"Time": 99} | {label.label: i for i, label in enumerate(labels)}
@@ -241,7 +264,9 @@ def table(title, description, size, labels, columns, sort=None, silent=SILENT):
         {"id": "organize", "options": {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": renamed}},
     ]
     hidden = [
-        {"matcher": {"id": "byName", "options": label.label}, "properties": HIDDEN} for label in labels if not label.title
+        {"matcher": {"id": "byName", "options": label.label}, "properties": HIDDEN}
+        for label in labels
+        if not label.title
     ]
     overrides = [*[label.override() for label in shown], *hidden, *[column.override() for column in columns]]
     defaults = {
@@ -253,8 +278,15 @@ def table(title, description, size, labels, columns, sort=None, silent=SILENT):
     options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "fields": ""}}
     options["sortBy"] = [{"displayName": sort, "desc": False}] if sort else []
     return panel(
-        "table", title, description, size, targets, defaults, options,
-        overrides=overrides, transformations=transformations,
+        "table",
+        title,
+        description,
+        size,
+        targets,
+        defaults,
+        options,
+        overrides=overrides,
+        transformations=transformations,
     )
 
 
@@ -332,7 +364,7 @@ def link(title, uid):
     }
 
 
-def dashboard(uid, title, description, since, variables, panels, links):
+def dashboard(uid, title, description, since, variables, panels, links, refresh="1m"):
     return {
         "uid": uid,
         "title": title,
@@ -343,7 +375,7 @@ def dashboard(uid, title, description, since, variables, panels, links):
         "graphTooltip": 1,
         "timezone": "browser",
         "time": {"from": since, "to": "now"},
-        "refresh": "1m",
+        "refresh": refresh,
         "links": links,
         "templating": {"list": variables},
         "annotations": {"list": []},

@@ -90,12 +90,15 @@ class Scope:
         """The same with the label name."""
         return f"({expression}) + on ({REPOSITORY}) group_left (name) 0 * {self.names()}"
 
+    def lies_on(self):
+        """1 for each chosen repository, with the path of the mount that it lies on."""
+        info = self.of_repository("pgbackrest_repo_info", 'mount!=""')
+        return f'max by ({REPOSITORY}, path) (label_replace({info}, "path", "$1", "mount", "(.*)"))'
+
     def on_mount(self, metric, *more, over="%s"):
         """A metric of the mount that each chosen repository lies on; `over`: what to make of it before."""
-        info = self.of_repository("pgbackrest_repo_info", 'mount!=""')
-        lies = f'max by ({REPOSITORY}, path) (label_replace({info}, "path", "$1", "mount", "(.*)"))'
         value = f"max by (instance, path) ({over % self.of_host(metric, *more)})"
-        return f"max by ({REPOSITORY}) ({lies} * on (instance, path) group_left () {value})"
+        return f"max by ({REPOSITORY}) ({self.lies_on()} * on (instance, path) group_left () {value})"
 
 
 def select(metric, *matchers):
@@ -277,3 +280,19 @@ def wal_disk_used(scope):
     """How full the file system of pg_wal is, 0 to 1."""
     avail = by_server(scope.of_stanza("pg_wal_filesystem_avail_bytes"))
     return f"1 - {avail} / {by_server(scope.of_stanza('pg_wal_filesystem_size_bytes'))}"
+
+
+# ------------------------------------------------------------------------------ reasons
+
+
+def reasons(scope):
+    """Why a repository cannot be read, as each of those who look at it says: labels source and reason."""
+    said = f"max by ({REPOSITORY}, reason)"
+    mount = f"max by (instance, path, reason) ({scope.of_host('pgbackup_mount_error')})"
+    errors = {
+        "pgBackRest": f"{said} ({scope.of_repository('pgbackrest_repo_error')})",
+        "object store": f"{said} ({scope.of_repository('pgbackup_s3_error')})",
+        "mount": f"{said} ({scope.lies_on()} * on (instance, path) group_left (reason) {mount})",
+    }
+    told = [f'label_replace({expression}, "source", "{source}", "", "")' for source, expression in errors.items()]
+    return scope.named("\nor ".join(told))

@@ -33,6 +33,8 @@ PANELS = [(board, panel) for board in BOARDS for panel in grafana.panels(board)]
 HEALTHY = {"green", "dark-green"}
 KINDS = {"stat", "table", "timeseries", "state-timeline"}
 SEEN_SECONDS = 60
+# Made by Prometheus itself of the rules that it has loaded.
+PROMETHEUS_OWN = {"ALERTS", "ALERTS_FOR_STATE"}
 # Verdicts, by the words that the panels show for them.
 REPOSITORY = "Could it be restored right now?"
 ARCHIVING = "Is WAL archived?"
@@ -100,13 +102,20 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(board):
 def test_the_answer_is_on_the_first_screen(board):
     """At 1080 lines: 30 rows of the grid, less Grafana's own head."""
     first = [panel for panel in grafana.panels(board) if panel["gridPos"]["y"] + panel["gridPos"]["h"] <= 24]
-    shown = {mapping["options"]["0"]["text"] for panel in first for mapping in every_mapping(panel) if "0" in mapping["options"]}
+    shown = {
+        mapping["options"]["0"]["text"]
+        for panel in first
+        for mapping in every_mapping(panel)
+        if "0" in mapping["options"]
+    }
     assert "NOT restorable" in shown or "Verdict" in json.dumps(first)
 
 
 def every_mapping(panel):
     config = panel["fieldConfig"]
-    own = [prop["value"] for override in config["overrides"] for prop in override["properties"] if prop["id"] == "mappings"]
+    own = [
+        prop["value"] for override in config["overrides"] for prop in override["properties"] if prop["id"] == "mappings"
+    ]
     return [mapping for mappings in [config["defaults"].get("mappings", []), *own] for mapping in mappings]
 
 
@@ -123,6 +132,20 @@ def test_a_number_has_a_unit_and_thresholds(panel):
     defaults = panel["fieldConfig"]["defaults"]
     assert defaults["unit"]
     assert defaults["thresholds"]["steps"][0]["value"] is None
+
+
+@each_panel()
+def test_thresholds_rise(panel):
+    own = [
+        prop["value"]
+        for one in panel["fieldConfig"]["overrides"]
+        for prop in one["properties"]
+        if prop["id"] == "thresholds"
+    ]
+    for limits in [panel["fieldConfig"]["defaults"].get("thresholds", {"steps": []}), *own]:
+        values = [step["value"] for step in limits["steps"][1:]]
+        assert values == sorted(values) and all(isinstance(value, (int, float)) for value in values)
+        assert all(isinstance(step["color"], str) for step in limits["steps"])
 
 
 @each_panel("table")
@@ -157,9 +180,9 @@ def test_an_outage_is_a_gap_in_a_graph(panel):
 
 @each(QUERIES)
 def test_a_query_reads_only_metrics_that_there_are(query):
-    names = re.findall(r"\b(?:pg|pgbackrest|pgbackup)_\w+|\bALERTS\b", re.sub(r'"[^"]*"', "", query.expression))
+    names = re.findall(r"\b(?:pg|pgbackrest|pgbackup)_\w+|\bALERTS\w*", re.sub(r'"[^"]*"', "", query.expression))
     assert names
-    assert set(names) <= documented_metrics().keys() | {"ALERTS"}
+    assert set(names) <= documented_metrics().keys() | PROMETHEUS_OWN
 
 
 @each(QUERIES)
@@ -301,7 +324,9 @@ def scene(request):
 
 def prepare(bed):
     """Limit the queue, complete and drill what there is, begin to watch it."""
-    limited = bed.pgbackrest.configuration.read_text().replace("[global]\n", "[global]\narchive-push-queue-max=1GiB\n", 1)
+    limited = bed.pgbackrest.configuration.read_text().replace(
+        "[global]\n", "[global]\narchive-push-queue-max=1GiB\n", 1
+    )
     bed.place.write(bed.pgbackrest.configuration.name, limited, 0o640)
     text = bed_exporter.configuration(bed, bed_exporter.FAST)
     program = bed.place.copy_program(PROGRAM)
@@ -414,6 +439,8 @@ def choices(scene, ask, regex):
         found = scene.api("series", **{"match[]": of_label[1], "start": time.time() - 3600, "end": time.time()})
         return {labels[of_label[2]]: labels[of_label[2]] for labels in found}
     (query,) = re.fullmatch(r"query_result\((.*)\)", ask).groups()
-    series = [",".join(f'{k}="{v}"' for k, v in sorted(has["metric"].items())) for has in scene.api("query", query=query)]
+    series = [
+        ",".join(f'{k}="{v}"' for k, v in sorted(has["metric"].items())) for has in scene.api("query", query=query)
+    ]
     cut = re.compile(regex.strip("/").replace("(?<", "(?P<"))
     return {cut.search(text)["value"]: cut.search(text)["text"] for text in series}
