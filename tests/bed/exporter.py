@@ -7,9 +7,9 @@ from process import BedError, Process, wait_until
 from web import answers_ok, get
 
 # Short, so that a test sees a change at once; a production interval is 15 s to 5 min.
-FAST = {"archiver": "1s", "queue": "1s", "archive_config": "1s", "backups": "1s", "mount": "1s", "s3": "1s", "wal": "1s", "drill": "1s"}
+FAST = {"archiver": "1s", "queue": "1s", "archive_config": "1s", "backups": "1s", "mount": "1s", "s3": "1s", "wal": "1s", "drill": "1s", "commands": "1s"}
 # So that a person at the demo does not wait, and still sees what polling means.
-DEMO = {"archiver": "5s", "queue": "5s", "archive_config": "15s", "backups": "15s", "mount": "5s", "s3": "15s", "wal": "15s", "drill": "15s"}
+DEMO = {"archiver": "5s", "queue": "5s", "archive_config": "15s", "backups": "15s", "mount": "5s", "s3": "15s", "wal": "15s", "drill": "15s", "commands": "15s"}
 
 CONFIGURATION = """\
 postgres:
