@@ -31,7 +31,4 @@ bool drill_guard_allows(const struct drill_guard *guard, struct err *err) MUST_U
 bool drill_guard_wait(const struct drill_guard *guard, struct companion *child,
                       struct err *err) MUST_USE;
 
-/* Whether a line of /proc/locks tells of a lock on that file: device and inode as stat(2) says. */
-bool drill_guard_is_lock(const char *line, uint64_t device, uint64_t inode);
-
 #endif

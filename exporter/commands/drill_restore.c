@@ -1,16 +1,14 @@
 #include "exporter/commands/drill_restore.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "collectors/pgbackrest_info.h"
 #include "exporter/commands/drill_server.h"
+#include "exporter/commands/restore_command.h"
 
 #define INFO_MS 60000
 #define END_MS  10000
@@ -112,31 +110,21 @@ bool drill_restore_choose(const struct drill_restore *restore, const char *label
 
 /* ---- restoring ---- */
 
-void drill_restore_command(const struct drill_restore *restore, const char *self,
-                           struct strbuf *out)
+static void add_restore_command(struct strbuf *out, const struct drill_restore *restore,
+                                const char *self)
 {
-    struct strbuf text CLEANUP(strbuf_done) = {0};
-    strbuf_shell_word(&text, self);
-    if (restore->config_file) {
-        strbuf_puts(&text, " --config.file ");
-        strbuf_shell_word(&text, restore->config_file);
-    }
-    strbuf_puts(&text, " run --stanza ");
-    strbuf_shell_word(&text, restore->repository->stanza->name);
-    strbuf_printf(&text,
-                  " --repo %" PRId64 " -- archive-get --no-archive-async --log-level-file=off",
-                  restore->repository->key);
-    strbuf_puts(&text, " --pg1-path=");
-    strbuf_shell_word(&text, restore->scratch->data);
-    strbuf_puts(&text, " --lock-path=");
-    strbuf_shell_word(&text, restore->scratch->lock);
-    for (const char *c = strbuf_text(&text); *c; c++) { /* PostgreSQL replaces what follows a % */
-        if (*c == '%')
-            strbuf_putc(out, '%');
-        strbuf_putc(out, *c);
-    }
-    strbuf_puts(out, " %f \"%p\"");
-    out->failed = out->failed || text.failed;
+    struct strbuf options CLEANUP(strbuf_done) = {0};
+    strbuf_puts(&options, " --no-archive-async --log-level-file=off --pg1-path=");
+    strbuf_shell_word(&options, restore->scratch->data);
+    strbuf_puts(&options, " --lock-path=");
+    strbuf_shell_word(&options, restore->scratch->lock);
+    restore_command_add(&(struct restore_command){.program = self,
+                                                  .config_file = restore->config_file,
+                                                  .stanza = restore->repository->stanza->name,
+                                                  .repo_key = restore->repository->key,
+                                                  .options = strbuf_text(&options)},
+                        out);
+    out->failed = out->failed || options.failed;
 }
 
 /* "pg2-host": of another host or cluster of the stanza; the first path is set anew. */
@@ -237,7 +225,7 @@ static void add_words(struct words *words, const struct drill_restore *restore,
     struct strbuf command CLEANUP(strbuf_done) = {0};
     struct strbuf repo CLEANUP(strbuf_done) = {0};
     strbuf_puts(&command, "restore_command=");
-    drill_restore_command(restore, self, &command);
+    add_restore_command(&command, restore, self);
     strbuf_printf(&repo, "%" PRId64, restore->repository->key);
     add_word(words, restore->program, NULL);
     add_word(words, "restore", NULL);
@@ -253,16 +241,6 @@ static void add_words(struct words *words, const struct drill_restore *restore,
     for (const char *const *name = restore->databases; name && *name; name++)
         add_word(words, "--db-include", *name);
     words->failed = words->failed || command.failed || repo.failed;
-}
-
-static bool find_self(char *self, size_t size, struct err *err)
-{
-    ssize_t length = readlink("/proc/self/exe", self, size - 1);
-    if (length < 0)
-        return err_system(err, errno, "cannot find this program");
-    self[length] = '\0';
-    return access(self, X_OK) == 0 ||
-           err_system(err, errno, "cannot run this program again as %s", self);
 }
 
 static bool says_failed(const struct drill_restore *restore, const struct repository_env *env,
@@ -297,10 +275,10 @@ bool drill_restore_run(const struct drill_restore *restore, const struct drill_b
 {
     struct repository_env env CLEANUP(repository_env_done) = {0};
     struct words words CLEANUP(words_done) = {0};
-    char self[PATH_MAX];
-    if (!find_self(self, sizeof self, err) || !make_environment(restore, &env, err))
+    struct strbuf self CLEANUP(strbuf_done) = {0};
+    if (!restore_command_find_self(&self, err) || !make_environment(restore, &env, err))
         return false;
-    add_words(&words, restore, backup, self);
+    add_words(&words, restore, backup, strbuf_text(&self));
     if (words.failed)
         return err_memory(err);
     return run(restore, &words, &env, err);

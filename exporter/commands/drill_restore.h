@@ -61,8 +61,4 @@ bool drill_restore_choose(const struct drill_restore *restore, const char *label
 bool drill_restore_run(const struct drill_restore *restore, const struct drill_backup *backup,
                        struct err *err) MUST_USE;
 
-/* Append the restore_command that gets WAL through this program. */
-void drill_restore_command(const struct drill_restore *restore, const char *self,
-                           struct strbuf *out);
-
 #endif

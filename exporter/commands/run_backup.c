@@ -7,19 +7,6 @@
 
 #include "exporter/commands/complete.h"
 
-/* pgBackRest backs up to one repository a call: of several, to the one with the lowest key. */
-static const struct stanza_repository *first(const struct run_line *line,
-                                             const struct stanza *stanza)
-{
-    const struct stanza_repository *found = NULL;
-    for (size_t i = 0; i < stanza->repository_count; i++) {
-        const struct stanza_repository *repository = &stanza->repositories[i];
-        if (run_line_wants(line, repository) && (!found || repository->key < found->key))
-            found = repository;
-    }
-    return found;
-}
-
 /* Whether one of the words is the option, with or without a value. */
 static bool says(const struct run_line *line, const char *option)
 {
@@ -37,7 +24,8 @@ const struct stanza_repository *run_backup_target(const struct run_line *line,
 {
     struct err err;
     bool is_backup = line->argument_count > 0 && strcmp(line->arguments[0], "backup") == 0;
-    const struct stanza_repository *repository = is_backup ? first(line, stanza) : NULL;
+    const struct stanza_repository *repository =
+        is_backup ? run_line_first_repository(line, stanza) : NULL;
     if (!repository || repository_has_continuous_wal(repository) || says(line, "--archive-check") ||
         !complete_is_possible(stanza, &err))
         return NULL;
@@ -79,7 +67,7 @@ static bool complete_again(struct settings *settings, const struct run_line *lin
         return false;
     const struct complete_request request = {
         .settings = settings,
-        .repository = first(line, stanza),
+        .repository = run_line_first_repository(line, stanza),
         .bound = bound_after(COMPLETE_TIMEOUT_MS, signals),
     };
     return complete(&request, ret_complete, err);

@@ -9,9 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What a shell adds to the number of a signal. */
-#define SIGNAL_STATUS 128
-
 static void close_fd(const int *fd)
 {
     if (*fd >= 0)
@@ -68,6 +65,7 @@ bool run_child(char *const argv[], char *const envp[], int signals, int *ret_sta
         wait_for_end(child, signals);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
-    *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : SIGNAL_STATUS + WTERMSIG(status);
+    *ret_status =
+        WIFEXITED(status) ? WEXITSTATUS(status) : RUN_CHILD_SIGNAL_STATUS + WTERMSIG(status);
     return true;
 }

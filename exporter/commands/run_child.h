@@ -10,6 +10,9 @@
 #include "exporter/base/attrs.h"
 #include "exporter/base/err.h"
 
+/* What a shell adds to the number of a signal. */
+#define RUN_CHILD_SIGNAL_STATUS 128
+
 /*
  * Run argv[0], an absolute path, to its end. Signals that come through the descriptor of
  * signals_take() are passed on to it, but for those that the terminal has sent to both of us.

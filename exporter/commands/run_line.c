@@ -5,22 +5,32 @@
 #include <string.h>
 
 #include "exporter/base/strbuf.h"
+#include "exporter/config/option.h"
 
 const char run_line_usage[] =
-    "usage: pgbackup_exporter [FLAGS] run [--stanza STANZA] [--repo KEY] [--print] [--] COMMAND "
-    "[ARGUMENTS]\n"
+    "usage: pgbackup_exporter [FLAGS] run [--stanza STANZA] [--repo KEY] [--lock-wait DURATION]\n"
+    "                                     [--print] [--] COMMAND [ARGUMENTS]\n"
     "\n"
     "Runs a pgBackRest command with the repositories as they are configured here: their options\n"
     "and credentials travel in the environment, so pgbackrest.conf need not name them.\n"
     "\n"
     "  --stanza STANZA  can be left out where there is only one\n"
     "  --repo KEY       only this repository; a fault of another one cannot hinder it then\n"
+    "  --lock-wait DURATION  wait that long at most, say 30m, while another command holds the "
+    "lock\n"
+    "                   of the stanza, which is exit status 50 at once otherwise\n"
     "  --print          show the plain pgbackrest line instead, without any secret in it\n"
     "\n"
     "A backup into a repository that archive_command does not feed (continuous-wal: false) is "
     "made\n"
     "without waiting for WAL there, and its WAL is copied at once as complete-wal does, unless\n"
-    "--archive-check is given. Without --repo, pgBackRest backs up to the first repository only.\n";
+    "--archive-check is given. Without --repo, pgBackRest backs up to the first repository only.\n"
+    "\n"
+    "backup, expire, check and stanza-* are recorded for the exporter and its alerts: when they "
+    "ended,\n"
+    "and how. A restore gets a restore_command that runs this program, so that the restored "
+    "server\n"
+    "needs no credentials in its environment, unless a --recovery-option says another one.\n";
 
 /* Of pgBackRest 2.45. */
 static const struct {
@@ -30,7 +40,8 @@ static const struct {
     {"info", true, true},           {"check", true, false},          {"verify", true, true},
     {"archive-get", true, true},    {"repo-ls", true, true},         {"repo-get", true, true},
     {"backup", true, true},         {"expire", true, true},          {"annotate", true, true},
-    {"stanza-create", true, false}, {"stanza-upgrade", true, false}, {"version", false, false},
+    {"stanza-create", true, false}, {"stanza-upgrade", true, false}, {"stanza-delete", true, true},
+    {"restore", true, true},        {"version", false, false},
 };
 
 static void add_names(struct strbuf *out)
@@ -50,10 +61,6 @@ static bool find_command(struct run_line *line, const char *name, struct err *er
         return true;
     }
     add_names(&names);
-    if (strcmp(name, "restore") == 0)
-        return err_set(err, ERR_CONFIG,
-                       "run cannot restore yet: use pgbackrest itself, with the line that `run "
-                       "--print info` shows for the repository");
     return err_set(err, ERR_CONFIG, "run knows no command %s; it knows %s", name,
                    strbuf_text(&names));
 }
@@ -108,6 +115,17 @@ static bool read_key(const char *text, int64_t *ret, struct err *err)
     return true;
 }
 
+#define LOCK_WAIT_MAX_S (7 * 24 * 3600.0)
+
+static bool read_lock_wait(const char *text, int64_t *ret_ms, struct err *err)
+{
+    double seconds = 0;
+    if (!option_parse_duration(text ? text : "", &seconds, err) || seconds > LOCK_WAIT_MAX_S)
+        return err_set(err, ERR_CONFIG, "--lock-wait takes a duration of at most 7d, like 30m");
+    *ret_ms = (int64_t)(1000 * seconds);
+    return true;
+}
+
 static bool read_option(struct run_line *line, int argc, char *const argv[], int *index,
                         struct err *err)
 {
@@ -126,6 +144,8 @@ static bool read_option(struct run_line *line, int argc, char *const argv[], int
         return err_set(err, ERR_CONFIG, "--stanza is given twice");
     if (is_option(argument, "--repo"))
         return read_key(take_value(argc, argv, index), &line->repo_key, err);
+    if (is_option(argument, "--lock-wait"))
+        return read_lock_wait(take_value(argc, argv, index), &line->lock_wait_ms, err);
     if (!is_option(argument, "--stanza"))
         return err_set(err, ERR_CONFIG, "run knows no option %s; see run --help", argument);
     line->stanza = take_value(argc, argv, index);
@@ -178,6 +198,30 @@ bool run_line_stanza(const struct run_line *line, const struct settings *setting
 bool run_line_wants(const struct run_line *line, const struct stanza_repository *repository)
 {
     return line->repo_key == 0 || line->repo_key == repository->key;
+}
+
+const struct stanza_repository *run_line_first_repository(const struct run_line *line,
+                                                          const struct stanza *stanza)
+{
+    const struct stanza_repository *found = NULL;
+    for (size_t i = 0; i < stanza->repository_count; i++) {
+        const struct stanza_repository *repository = &stanza->repositories[i];
+        if (run_line_wants(line, repository) && (!found || repository->key < found->key))
+            found = repository;
+    }
+    return found;
+}
+
+const char *run_line_value(const struct run_line *line, const char *option, int *index)
+{
+    for (; *index < line->argument_count; ++*index) {
+        if (!is_option(line->arguments[*index], option))
+            continue;
+        const char *value = take_value(line->argument_count, line->arguments, index);
+        ++*index;
+        return value ? value : "";
+    }
+    return NULL;
 }
 
 bool run_line_check_repository(const struct run_line *line, const struct stanza *stanza,

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "collectors/repository.h"
+#include "exporter/commands/restore_command.h"
 #include "exporter/commands/run_backup.h"
+#include "exporter/commands/run_restore.h"
 
 static void add_variable(struct strbuf *out, const struct stanza_repository *repository,
                          const char *option)
@@ -77,12 +79,12 @@ static bool is_ours(const struct run_line *line, const struct stanza_repository 
     return run_line_wants(line, repository) && repository->settings;
 }
 
-void run_print(const struct run_line *line, const struct settings *settings,
-               const struct stanza *stanza, struct strbuf *out, bool *ret_incomplete)
+/* All but what stands behind the command. Whether " )" must follow that. */
+static bool begin_line(const struct run_line *line, const struct settings *settings,
+                       const struct stanza *stanza, struct strbuf *out, bool *ret_incomplete)
 {
     struct strbuf credentials CLEANUP(strbuf_done) = {0};
     struct strbuf variables CLEANUP(strbuf_done) = {0};
-    *ret_incomplete = false;
     for (size_t i = 0; i < stanza->repository_count; i++) {
         const struct stanza_repository *repository = &stanza->repositories[i];
         if (!is_ours(line, repository))
@@ -94,8 +96,55 @@ void run_print(const struct run_line *line, const struct settings *settings,
     strbuf_printf(out, "%s%s%s", credentials.length > 0 ? "( " : "", strbuf_text(&credentials),
                   strbuf_text(&variables));
     add_command(line, settings, stanza, out);
-    strbuf_puts(out, credentials.length > 0 ? " )" : "");
+    return credentials.length > 0;
+}
+
+/* Whether pgbackrest.conf alone does not say all of the repositories: then the restored server must
+ * be told how to get WAL. */
+static bool is_more_than_conf(const struct run_line *line, const struct stanza *stanza)
+{
+    for (size_t i = 0; i < stanza->repository_count; i++) {
+        const struct stanza_repository *repository = &stanza->repositories[i];
+        if (is_ours(line, repository) &&
+            (repository->settings->options.count > 0 || repository->settings->credentials_file))
+            return true;
+    }
+    return false;
+}
+
+/* Its line for archive-get, once more inside the restore's own. */
+static void add_restore_command(const struct run_line *line, const struct settings *settings,
+                                const struct stanza *stanza, struct strbuf *out,
+                                bool *ret_incomplete)
+{
+    static char archive_get[] = "archive-get";
+    char *const words[] = {archive_get};
+    struct strbuf get CLEANUP(strbuf_done) = {0};
+    struct strbuf value CLEANUP(strbuf_done) = {0};
+    const struct run_line get_line = {.repo_key = line->repo_key,
+                                      .arguments = words,
+                                      .argument_count = COUNT_OF(words),
+                                      .takes_stanza = true,
+                                      .takes_repo = true};
+    bool closes = begin_line(&get_line, settings, stanza, &get, ret_incomplete);
+    run_restore_add_place(line, stanza, &get);
+    strbuf_puts(&value, "--recovery-option=restore_command=");
+    restore_command_add_part(strbuf_text(&get), &value);
+    strbuf_printf(&value, " %%f \"%%p\"%s", closes ? " )" : "");
+    strbuf_putc(out, ' ');
+    strbuf_shell_word(out, strbuf_text(&value));
+    out->failed = out->failed || get.failed || value.failed;
+}
+
+void run_print(const struct run_line *line, const struct settings *settings,
+               const struct stanza *stanza, struct strbuf *out, bool *ret_incomplete)
+{
     const struct stanza_repository *incomplete = run_backup_target(line, stanza);
+    *ret_incomplete = false;
+    bool closes = begin_line(line, settings, stanza, out, ret_incomplete);
+    if (run_restore_wants_command(line, stanza) && is_more_than_conf(line, stanza))
+        add_restore_command(line, settings, stanza, out, ret_incomplete);
+    strbuf_puts(out, closes ? " )" : "");
     strbuf_puts(out, incomplete ? " &&\n" : "\n");
     if (incomplete)
         run_backup_print_completing(incomplete, out);

@@ -15,6 +15,7 @@
  * only the exporter's configuration says comes as variables before the command, credentials by the
  * names they have in their file. No secret is shown: one that is written in the exporter's own
  * configuration becomes a placeholder, and *ret_incomplete says that there is one.
+ * A restore of what only the exporter's configuration says gets a restore_command of the same kind.
  * A second line completes the WAL of a backup where `run` would do that: it needs this program.
  */
 void run_print(const struct run_line *line, const struct settings *settings,

@@ -6,7 +6,6 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "exporter/commands/drill_guard.h"
@@ -66,15 +65,6 @@ Test(drill_guard, refuses_while_a_real_restore_holds_its_lock)
     close(fd);
     cr_expect(drill_guard_allows(&guard, &err), "%s", err.text);
     unlink(file);
-}
-
-Test(drill_guard, knows_the_line_of_a_lock)
-{
-    uint64_t device = makedev(8, 0x1f);
-    cr_expect(drill_guard_is_lock("1: FLOCK  ADVISORY  WRITE 11 08:1f:99 0 EOF\n", device, 99));
-    cr_expect_not(drill_guard_is_lock("1: FLOCK  ADVISORY  WRITE 11 08:1f:98 0 EOF\n", device, 99));
-    cr_expect_not(drill_guard_is_lock("1: FLOCK  ADVISORY  WRITE 11 09:1f:99 0 EOF\n", device, 99));
-    cr_expect_not(drill_guard_is_lock("nonsense", device, 99));
 }
 
 static void start(const char *script, struct companion *child)

@@ -77,7 +77,38 @@ Test(run_line, an_unknown_command_is_answered_with_those_there_are)
 {
     cr_expect(strstr(WRONG("--", "inf"), "run knows no command inf; it knows info, check"), "%s",
               err.text);
-    cr_expect(strstr(WRONG("--", "restore"), "cannot restore yet"), "%s", err.text);
+}
+
+Test(run_line, a_restore_is_known_and_takes_a_repository)
+{
+    cr_assert(READ("--repo=2", "--", "restore", "--delta"), "%s", err.text);
+    cr_expect(line.takes_stanza && line.takes_repo);
+}
+
+Test(run_line, a_wait_for_the_lock_is_a_duration_of_a_week_at_most)
+{
+    cr_assert(READ("--", "backup"));
+    cr_expect_eq(line.lock_wait_ms, 0);
+    cr_assert(READ("--lock-wait=30m", "--", "backup"), "%s", err.text);
+    cr_expect_eq(line.lock_wait_ms, 1800000);
+    cr_assert(READ("--lock-wait", "7d", "backup"), "%s", err.text);
+    static const char *const wrong[] = {"8d", "soon", "", "-1s"};
+    for (size_t i = 0; i < COUNT_OF(wrong); i++)
+        cr_expect_str_eq(WRONG("--lock-wait", wrong[i], "--", "backup"),
+                         "--lock-wait takes a duration of at most 7d, like 30m");
+    cr_expect_str_eq(WRONG("--lock-wait"), "--lock-wait takes a duration of at most 7d, like 30m");
+}
+
+Test(run_line, values_behind_the_command_are_found_one_after_the_other)
+{
+    int index = 1;
+    cr_assert(READ("--", "restore", "--set=a", "--type", "none", "--set=b", "--set"));
+    cr_expect_str_eq(run_line_value(&line, "--set", &index), "a");
+    cr_expect_str_eq(run_line_value(&line, "--set", &index), "b");
+    cr_expect_str_eq(run_line_value(&line, "--set", &index), "");
+    cr_expect_null(run_line_value(&line, "--set", &index));
+    index = 1;
+    cr_expect_str_eq(run_line_value(&line, "--type", &index), "none");
 }
 
 Test(run_line, an_unknown_option_is_an_error)
