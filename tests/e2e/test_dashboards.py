@@ -213,6 +213,12 @@ def test_verdicts_have_one_word_and_one_colour_for_each_number():
 # ------------------------------------------------------------------------------ on a real Prometheus
 
 
+def overview(title):
+    """The one query of a panel of the overview."""
+    (query,) = [query for query in QUERIES if query.board == "overview" and query.panel["title"] == title]
+    return query
+
+
 class StaticPage:
     """Serves one file to Prometheus: what this machine cannot be, such as a host with an NFS mount."""
 
@@ -270,7 +276,7 @@ class Scene:
 
     def words(self, title):
         """What the overview's verdict of that title says now: name of the repository, or "", and words."""
-        (query,) = [query for query in QUERIES if query.board == "overview" and query.panel["title"] == title]
+        query = overview(title)
         mappings = query.panel["fieldConfig"]["defaults"]["mappings"]
         answer = self.ask(query, self.instance, ".*")
         return {labels.get("name", ""): mapped(mappings, value)["text"] for labels, value in answer}
@@ -286,6 +292,10 @@ class Scene:
         wait_until(said, SEEN_SECONDS, f"{what}: the dashboards do not say so: {expected}")
         for query in QUERIES:
             self.answers.setdefault(query.id, []).extend(self.ask_everywhere(query))
+
+    def names_of_nfs(self):
+        """What the one repository of the other host is called, once for each verdict on it."""
+        return [labels["name"] for labels, _ in self.ask(overview(REPOSITORY), self.nfs, ".*")]
 
     def ask_everywhere(self, query):
         several = query.board != "repository"
@@ -416,6 +426,10 @@ def test_a_column_has_the_labels_of_its_row_only(scene, query):
     """With one more, its values would stand in rows of their own."""
     for labels, _ in scene.answers[query.id]:
         assert labels.keys() - {"__name__"} == grafana.asked(query)
+
+
+def test_a_repository_that_has_two_names_for_a_moment_has_one_verdict(scene):
+    assert len(scene.names_of_nfs()) == 1
 
 
 @pytest.mark.parametrize("board", BOARDS)
