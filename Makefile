@@ -130,10 +130,11 @@ format-check:
 	$(Q)clang-format --dry-run --Werror $(OUR_C)
 
 .PHONY: install uninstall
-## make install       into DESTDIR and PREFIX: the program, its unit, the alert rules, the documents
+## make install       into DESTDIR and PREFIX: the program, its unit, alert rules, dashboards, documents
 install: $(PROGRAM)
 	$(Q)install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/pgbackup_exporter
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/pgbackup_exporter/alerts alerts/*.yml
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/pgbackup_exporter/dashboards dashboards/*.json
 	$(Q)mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
 	$(Q)sed 's,/usr/\(bin\|share\)/,$(PREFIX)/\1/,' packaging/systemd/pgbackup_exporter.service \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/pgbackup_exporter.service
