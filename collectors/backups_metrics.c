@@ -1,6 +1,7 @@
 #include "collectors/backups_metrics.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const type_labels[] = {"backup_type", NULL};
 static const char *const info_labels[] = {"name", "storage", "cipher", "mount", NULL};
@@ -45,7 +46,9 @@ const struct metric_desc backups_metrics[BACKUPS_METRIC_COUNT] = {
     [BACKUPS_METRIC_REPO_RETENTION_FULL] =
         {
             .name = "pgbackrest_repo_retention_full",
-            .help = "Configured repo-retention-full: how many full backups, or days of them.",
+            .help =
+                "Configured repo-retention-full: how many full backups. Absent when it is a number "
+                "of days.",
             .keeps = CONFIGURED,
         },
     [BACKUPS_METRIC_REPO_STORED] =
@@ -261,17 +264,24 @@ static void add_objectives(struct sink *sink, const struct objectives *promised)
     add_objective(sink, BACKUPS_METRIC_RESTORE_TIME_OBJECTIVE, promised->restore_time, NULL);
 }
 
+/* A number of days says nothing of how many backups there should be. */
+static void add_retention(struct sink *sink, const struct stanza_repository *repository)
+{
+    const char *retention = pair_list_get(&repository->options, "retention-full");
+    const char *type = pair_list_get(&repository->options, "retention-full-type");
+    char *end = NULL;
+    unsigned long full = retention ? strtoul(retention, &end, 10) : 0;
+    if (full > 0 && *end == '\0' && !(type && strcmp(type, "time") == 0))
+        sink_add(sink, BACKUPS_METRIC_REPO_RETENTION_FULL, (double)full, NULL);
+}
+
 void backups_metrics_add_configured(struct sink *sink, const struct stanza_repository *repository,
                                     const char *mount)
 {
     const struct repository_settings *own = repository->settings;
     sink_add(sink, BACKUPS_METRIC_REPO_INFO, 1,
              LABELS(repository->name, repository->storage, repository->cipher, mount));
-    const char *retention = pair_list_get(&repository->options, "retention-full");
-    char *end = NULL;
-    unsigned long full = retention ? strtoul(retention, &end, 10) : 0;
-    if (full > 0 && *end == '\0')
-        sink_add(sink, BACKUPS_METRIC_REPO_RETENTION_FULL, (double)full, NULL);
+    add_retention(sink, repository);
     if (own)
         add_objectives(sink, &own->objectives);
 }

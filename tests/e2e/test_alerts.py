@@ -252,6 +252,7 @@ def fleet_of_repository(labels, broken):
     }.items():
         yield metric, labels, values
     yield from fleet_of_restorability(labels, broken)
+    yield from fleet_of_commands(labels, broken)
     for backup_type, objective in (("full", "97200"), ("diff", "86400"), ("incr", "7200")):
         typed = {**labels, "backup_type": backup_type}
         yield "pgbackrest_backups", typed, "0" if broken and backup_type == "full" else "3"
@@ -279,6 +280,18 @@ def fleet_of_restorability(labels, broken):
         yield "pgbackrest_wal_missing_segments", {**labels, "scope": scope}, "1" if broken else "0"
     if broken:
         yield "pgbackrest_backup_last_unrestorable_timestamp_seconds", labels, "0+60"
+
+
+def fleet_of_commands(labels, broken):
+    for command in ("backup", "expire"):
+        yield "pgbackrest_command_last_exit_status", {**labels, "command": command}, "82" if broken else "0"
+    for metric, values in {
+        "pgbackrest_repo_retention_full": "3",
+        "pgbackrest_restore_drill_status": "0" if broken else "1",
+        "pgbackrest_restore_drill_objective_seconds": "7200",
+        "pgbackrest_restore_drill_last_success_timestamp_seconds": "0" if broken else "0+60",
+    }.items():
+        yield metric, labels, values
 
 
 def fleet_of_mount(labels, broken):
@@ -383,6 +396,10 @@ def test_what_is_broken_on_one_repository_of_a_fleet_is_told_of_that_one_only(tm
         {"alertname": "PgBackRestWalMissingOlder", **repository, "scope": "older"},
         {"alertname": "PgBackRestForeignTimeline", **repository},
         {"alertname": "PgBackRestRecoveryPointTooOld", **repository},
+        {"alertname": "PgBackRestCommandFailed", **repository, "command": "backup"},
+        {"alertname": "PgBackRestExpireNotWorking", **repository},
+        {"alertname": "RestoreDrillFailed", **repository},
+        {"alertname": "RestoreDrillOverdue", **repository},
         {"alertname": "NfsMountNotResponding", **mount},
         {"alertname": "NfsMountReadOnly", **mount},
         {"alertname": "NfsMountFilling", **mount},

@@ -491,6 +491,21 @@ Test(backups, what_is_not_promised_has_no_series)
     place_done(&place);
 }
 
+Test(backups, a_retention_in_days_is_no_number_of_backups)
+{
+    struct place place;
+    place_init(&place, 1, "posix");
+    option(&place.repository.options, "retention-full", "30");
+    option(&place.repository.options, "retention-full-type", "time");
+    replay(&place, "2.60.0/both.json");
+    place_open(&place);
+    struct outcome outcome = collect(&place, 10000);
+    cr_assert(outcome.succeeded, "%s", outcome.err.text);
+    cr_expect_not(has_metric(&outcome, "pgbackrest_repo_retention_full"));
+    outcome_done(&outcome);
+    place_done(&place);
+}
+
 Test(backups, what_is_configured_stays_when_we_fail_ourselves_from_the_beginning)
 {
     static const char *const kept[] = {"pgbackrest_repo_info",
