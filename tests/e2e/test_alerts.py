@@ -453,6 +453,11 @@ def test_archiving_is_muted_by_archiving_alone():
             assert sources <= archiving
 
 
+def test_what_soon_loses_wal_or_stops_the_server_is_never_muted():
+    muted = {target for _, targets, _ in inhibitions() for target in targets}
+    assert not muted & {"PgWalDropped", "PgArchiveQueueFilling", "PgWalDiskFilling"}
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
