@@ -213,3 +213,39 @@ def test_wal_thrown_away_pages_until_a_backup_begins_a_new_window(own_bed, start
     )
     place.recording.check(tmp_path)
     place.expect_one_heard(*both)
+
+
+# ---- Commands and drills ----
+
+STATUS = "pgbackrest_command_last_exit_status"
+DRILL = "pgbackrest_restore_drill_status"
+
+
+@contextmanager
+def failed(shared, fail, mend, told):
+    """The words `fail` end with an error, `mend` well; `told` is what the exporter tells of that."""
+    words = [shared.bed.place.copy_program(PROGRAM), f"--config.file={shared.bed.place.path('complete.yml')}"]
+    assert shared.bed.place.run([*words, *fail], check=False).returncode > 0
+    yield
+    shared.bed.place.run([*words, *mend])
+    shared.exporter.wait_for(told, SEEN_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("command", "alert"), [("check", "PgBackRestCommandFailed"), ("expire", "PgBackRestExpireNotWorking")]
+)
+def test_a_command_by_run_that_fails(shared, expect, command, alert):
+    words = ["run", "--repo=1", "--", command]
+
+    def status(metrics):
+        return metrics.value(STATUS, repo_key="1", command=command)
+
+    fault = failed(shared, [*words, "--io-timeout=never"], words, lambda now: status(now) == 0)
+    expect(fault, lambda now: status(now) == 32, (alert, "1"))
+
+
+def test_a_drill_that_fails(shared, expect):
+    words = ["drill", "--repo=1", "--allow-same-filesystem"]
+    told = lambda value: lambda now: now.value(DRILL, repo_key="1") == value  # noqa: E731 - the same twice
+    fault = failed(shared, [*words, "--set=20000101-000000F"], words, told(1))
+    expect(fault, told(0), ("RestoreDrillFailed", "1"))
