@@ -318,6 +318,19 @@ static bool list(struct look *look, const char *path, struct repo_listing *ret, 
     return repo_reader_list(&look->reader, path, ret, err) && !is_unmounted(look, ret, err);
 }
 
+/*
+ * Not even a backup.info: the repository itself is not where it should be, and pgbackrest lists
+ * what is not there as empty. That is no proof that all was deleted; what is known of it stays.
+ */
+static bool says_no_stanza(struct look *look, struct err *err)
+{
+    const struct stanza_repository *repository = look->state->repository;
+    look->reader.repository_is_at_fault = true;
+    return err_set(err, ERR_MISSING_STANZA_PATH,
+                   "repository %" PRId64 " (%s): nothing is there of stanza %s", repository->key,
+                   repository->name, stanza_of(look));
+}
+
 static bool look_at_backups(struct look *look, struct err *err)
 {
     struct strbuf path CLEANUP(strbuf_done) = {0};
@@ -327,6 +340,8 @@ static bool look_at_backups(struct look *look, struct err *err)
         return err_memory(err);
     if (!list(look, strbuf_text(&path), &listing, err))
         return false;
+    if (listing.count == 0)
+        return says_no_stanza(look, err);
     drop_labels(look, &listing);
     if (!add_labels(look, &listing, err) || !read_backup_info(look, &listing, err))
         return false;

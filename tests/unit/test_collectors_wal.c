@@ -284,9 +284,26 @@ Test(collectors_wal, a_repository_whose_mount_is_missing_is_not_listed_as_one_th
     cr_expect(strstr(run.down_error.text, directory), "%s", run.down_error.text);
 }
 
-Test(collectors_wal, a_repository_without_anything_is_an_answer)
+Test(collectors_wal, a_repository_that_is_not_where_it_was_has_not_lost_everything)
+{
+    store("0000000100000000", "00000001");
+    add_backup("20261122-220046F");
+    cr_assert(look()->readable);
+    remove_path("repo");
+    const struct wal_observation *seen = look();
+    cr_assert(succeeded, "%s", err.text);
+    cr_assert(seen && !seen->readable);
+    cr_expect_eq(seen->reason, ERR_MISSING_STANZA_PATH);
+    cr_expect_eq(seen->folder_count, 1);
+    cr_expect_eq(wal_archive_count(&seen->archive), 1);
+    cr_expect_eq(value("pgbackrest_wal_segments"), -1);
+}
+
+Test(collectors_wal, a_stanza_without_backups_and_wal_is_an_answer)
 {
     remove_path("repo");
+    make_folder("repo/backup/main");
+    write_file(BACKUP "backup.info", "", 0600);
     const struct wal_observation *seen = look();
     cr_assert(succeeded, "%s", err.text);
     cr_assert(seen && seen->readable);

@@ -27,7 +27,7 @@ static void begin(void)
         (struct settings){.stanzas = &stanza,
                           .stanza_count = 1,
                           .pgbackrest.command = command,
-                          .collectors = calloc(collector_count(), sizeof *settings.collectors),
+                          .collectors = calloc(collector_count() + 1, sizeof *settings.collectors),
                           .collector_count = collector_count()};
     cr_assert(settings.collectors);
     for (size_t i = 0; i < settings.collector_count; i++)
