@@ -268,7 +268,7 @@ static struct bound part_of(const struct bound *bound, int tenths)
     return part;
 }
 
-/* A hung spool or data directory is told; it hides nothing else. */
+/* A hung spool is told; it hides nothing else. */
 static void note_failure(struct queue_view *view, const struct err *err)
 {
     if (view->host_error.code == ERR_NONE)
@@ -284,6 +284,7 @@ static void look_at_room(const struct queue *queue, const struct bound *bound,
         return;
     if (!probe_filesystem(queue->pool, queue->pg_wal, queue->pg_wal, bound, &room, &err)) {
         note_failure(view, &err);
+        view->room_error = err;
         return;
     }
     if (room.statfs_error) {
@@ -512,7 +513,12 @@ static bool queue_collect(void *opaque, struct run *run, struct err *err)
         return false;
     add_samples(run->sink, queue, &view);
     queue_report(run->report, &view);
-    return answered ? observe(run, &server.seen, err) : run_is_down(run, &down);
+    if (!answered)
+        return run_is_down(run, &down);
+    if (view.room_error.code !=
+        ERR_NONE) /* an alert on a full disk must not end, unheard, with it */
+        return err_set(err, view.room_error.code, "%s", view.room_error.text);
+    return observe(run, &server.seen, err);
 }
 
 const struct collector collector_queue = {

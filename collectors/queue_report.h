@@ -25,6 +25,7 @@ struct queue_view {
     double pace;           /* of the queue, in bytes a second; 0: it does not grow */
     bool is_elsewhere;     /* the server runs on another host: nothing of it is here */
     struct err host_error; /* of the first thing on this host that did not answer */
+    struct err room_error; /* why the child that looks at pg_wal did not answer */
     bool has_room;
     uint64_t size_bytes, avail_bytes; /* of the file system of pg_wal */
     struct strbuf errors;             /* what pgBackRest wrote of pushes that failed */
