@@ -105,6 +105,7 @@ build/tsan/tests/tsan/%: build/tsan/tests/tsan/%.o build/tsan/tests/unit/fake_co
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lm
 
+include packaging/packaging.mk # man install uninstall deb
 include $(sort $(wildcard tests/*/*.mk)) # deps demo demo-stop e2e; check lint coverage fuzz
 
 .PHONY: test test-full docs
@@ -128,24 +129,6 @@ format:
 ## make format-check  fail when a C file is not laid out
 format-check:
 	$(Q)clang-format --dry-run --Werror $(OUR_C)
-
-.PHONY: install uninstall
-## make install       into DESTDIR and PREFIX: the program, its unit, alert rules, dashboards, documents
-install: $(PROGRAM)
-	$(Q)install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/pgbackup_exporter
-	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/pgbackup_exporter/alerts alerts/*.yml
-	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/pgbackup_exporter/dashboards dashboards/*.json
-	$(Q)mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
-	$(Q)sed 's,/usr/\(bin\|share\)/,$(PREFIX)/\1/,' packaging/systemd/pgbackup_exporter.service \
-		>$(DESTDIR)$(PREFIX)/lib/systemd/system/pgbackup_exporter.service
-	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/pgbackup_exporter README.md LICENSE docs/*.md
-	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/pgbackup_exporter/runbooks docs/runbooks/*.md
-
-## make uninstall     what install put there
-uninstall:
-	$(Q)rm -f $(DESTDIR)$(PREFIX)/bin/pgbackup_exporter
-	$(Q)rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/pgbackup_exporter.service
-	$(Q)rm -rf $(DESTDIR)$(PREFIX)/share/pgbackup_exporter $(DESTDIR)$(PREFIX)/share/doc/pgbackup_exporter
 
 ## make clean         remove what was built
 clean:
