@@ -7,17 +7,28 @@ import yaml
 RULES_FILE = Path(__file__).resolve().parents[2] / "alerts" / "pgbackup.rules.yml"
 SCRAPED = {"job": "pgbackup", "instance": "db1"}
 TOLD_SECONDS = 120
+WRITTEN, ARCHIVED = "pg_wal_lsn_bytes", "pg_wal_last_archived_lsn_bytes"
 
 
 def text_of(name, labels):
     return name + "{" + ", ".join(f'{label}="{value}"' for label, value in labels.items()) + "}"
 
 
+def count_from_archived(samples):
+    """There is one server: its positions in the WAL, from the last archived one on."""
+    places = {name: series for series, (name, _) in samples.items() if name in (WRITTEN, ARCHIVED)}
+    if len(places) == 2:
+        archived = samples[places[ARCHIVED]][1]
+        for name, series in places.items():
+            samples[series] = (name, samples[series][1] - archived)
+
+
 class Recording:
     """Scrapes, each held for some minutes, and the alerts that must fire at the end of each.
 
     Times are told as they were, counted from the first scrape, so what happened between two scrapes
-    seems to have happened at once; ages grow by the minute.
+    seems to have happened at once; ages grow by the minute. Positions in the WAL are counted from the
+    last archived one: else what was written between two scrapes, and archived, would seem to wait.
     """
 
     def __init__(self):
@@ -33,6 +44,7 @@ class Recording:
             for labels, value in found
         }
         samples[text_of("up", SCRAPED)] = ("up", 1)
+        count_from_archived(samples)
         self._phases.append((what, at, samples, begin, minutes))
         self._expected.append((f"{begin + minutes - 1}m", alerts))
 

@@ -205,6 +205,8 @@ def test_wal_thrown_away_pages_until_a_backup_begins_a_new_window(own_bed, start
     gap = {"repo_key": "1", "scope": "since_last_backup"}
     place.record("archived again", lambda now: now.value(MISSING, **gap) > 0, 20, *both)
     own_bed.pgbackrest.backup("incr", 1)
+    # Else the last file that was archived may be the backup's label, which names an older segment.
+    own_bed.postgres.wait_archived(own_bed.postgres.switch_wal())
     place.record(
         "backed up",
         lambda now: now.value(MISSING, repo_key="1", scope="older") > 0 and not lags(now),
