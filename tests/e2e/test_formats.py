@@ -21,13 +21,14 @@ ASK_OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0,text/pl
 ASK_TEXT = "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
 
-def both(metrics):
-    return metrics.values("pgbackrest_repo_up") == [1, 1]
+def all_seen(metrics):
+    """Both repositories and the archiver: collectors start one after the other."""
+    return metrics.values("pgbackrest_repo_up") == [1, 1] and metrics.values("pg_stat_archiver_archived_count")
 
 
 @pytest.fixture(name="watching")
 def watching_exporter(exporter):
-    exporter.wait_for(both, 15)
+    exporter.wait_for(all_seen, 15)
     return exporter
 
 

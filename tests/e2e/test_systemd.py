@@ -22,7 +22,7 @@ WATCHDOG_SECONDS = 2
 PGBACKREST = "[global]\nrepo1-path={root}/repo1\n[main]\npg1-path={root}/data\npg1-socket-path={root}/socket\n"
 CONFIGURATION = """\
 pgbackrest: {{config: {root}/pgbackrest.conf}}
-collector: {{backups: false, wal: false, archive_config: false}}
+collector: {{backups: false, wal: false, archive_config: false, queue: false}}
 intervals: {{archiver: 1s}}
 """
 
