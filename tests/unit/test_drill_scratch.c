@@ -95,7 +95,7 @@ Test(drill_scratch, what_an_earlier_drill_left_is_cleared_and_nothing_else)
     cr_expect_not(is_there(left.path));
     cr_expect(is_there(other));
     rmdir(other);
-    free(left.path); /* the rest is left to the end of the process */
+    drill_scratch_remove(&left);
 }
 
 Test(drill_scratch, a_link_of_that_name_is_left_alone)
@@ -143,6 +143,7 @@ Test(drill_scratch, a_server_that_still_runs_in_a_leftover_is_ended)
     cr_assert(drill_scratch_clear(base, "drill-main.repo2-", &err), "%s", err.text);
     cr_expect_neq(kill(pid, 0), 0);
     cr_expect_not(is_there(left.path));
+    drill_scratch_remove(&left);
 }
 
 Test(drill_scratch, a_process_that_works_elsewhere_is_not_ended)
@@ -158,6 +159,7 @@ Test(drill_scratch, a_process_that_works_elsewhere_is_not_ended)
     cr_assert(drill_scratch_clear(base, "drill-main.repo2-", &err), "%s", err.text);
     cr_expect_eq(kill(pid, 0), 0);
     kill(pid, SIGKILL);
+    drill_scratch_remove(&left);
 }
 
 Test(drill_scratch, a_path_too_long_for_a_socket_is_refused_and_nothing_is_left)
