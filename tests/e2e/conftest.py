@@ -132,8 +132,8 @@ def start_exporter():
         return exporter
 
     yield start
-    for exporter in started:
-        exporter.stop()
+    for each in started:
+        each.stop()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Clients that misbehave: slow, many, huge. The pollers and the next scrape must not notice."""
 import resource
 import socket
-import subprocess
 import time
 
 import pytest

@@ -1,8 +1,6 @@
 """What is installed: the units of systemd, the manual page, the example, Debian's package."""
 import gzip
-import os
 import re
-import shlex
 import subprocess
 import tempfile
 from pathlib import Path

@@ -5,6 +5,7 @@ PRODUCT_C := $(filter exporter/% collectors/%,$(LINT_C))
 # Ours as git sees them: tracked, or new and not ignored.
 OUR_FILES = $(shell git ls-files --cached --others --exclude-standard)
 SHELL_SCRIPTS = $(shell awk 'FNR == 1 && /^\#!(\/usr)?\/bin\/(env )?(ba)?sh/ { print FILENAME } { nextfile }' $(OUR_FILES))
+PYTHON_FILES = $(shell awk 'FNR == 1 && (/^\#!.*python3/ || FILENAME ~ /\.py$$/) { print FILENAME } { nextfile }' $(OUR_FILES))
 PYTEST := /usr/bin/python3 -B -m pytest -q -p no:cacheprovider
 HINT = { echo "  $(1) is missing: make deps" >&2; exit 1; }
 
@@ -37,9 +38,9 @@ log-events:
 	$(SAY) EVENTS docs/logging.md
 	$(Q)tests/lint/log_events.py
 
-.PHONY: lint lint-cppcheck lint-clang lint-tidy lint-shell lint-lint
+.PHONY: lint lint-cppcheck lint-clang lint-tidy lint-shell lint-python lint-lint
 ## make lint          everything that can be found without running: errors, not opinions
-lint: format-check check-layers functions words log-events lint-shell lint-lint lint-cppcheck lint-clang lint-tidy
+lint: format-check check-layers functions words log-events lint-shell lint-python lint-lint lint-cppcheck lint-clang lint-tidy
 
 # warning, performance, portability only: `style` had one finding in eight that was right.
 # Suppressed, each because cppcheck 2.10 cannot see what makes it wrong:
@@ -82,6 +83,11 @@ lint-shell:
 	$(SAY) SHELL
 	$(Q)command -v shellcheck >/dev/null || $(call HINT,shellcheck)
 	$(Q)$(if $(SHELL_SCRIPTS),shellcheck $(SHELL_SCRIPTS))
+
+lint-python:
+	$(SAY) PYTHON
+	$(Q)command -v pyflakes3 >/dev/null || $(call HINT,pyflakes3)
+	$(Q)pyflakes3 $(PYTHON_FILES)
 
 # The checks themselves: each must find what was planted for it.
 lint-lint:
