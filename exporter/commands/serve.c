@@ -95,8 +95,8 @@ typedef void renderer(struct strbuf *out, const struct page *page);
 
 /* Which of it, and what to say first. */
 struct wish {
-    const char *notice; /* NULL: nothing */
-    const char *stanza; /* NULL: all */
+    const char *const *notices; /* ended by NULL; NULL: nothing */
+    const char *stanza;         /* NULL: all */
 };
 
 /* Write all that is known now in one of its ways: the page, its summary, the API's document. */
@@ -106,7 +106,6 @@ static void render_status(const struct service *service, const struct wish *wish
     size_t count = 0;
     struct poller_status *targets = poller_status(service->poller, &count);
     struct page_target *list = page_targets(targets, count);
-    const char *const notices[] = {wish->notice, NULL};
     if (targets && list)
         render(out, &(struct page){.program = "pgbackup_exporter",
                                    .version = PGBACKUP_VERSION,
@@ -115,7 +114,7 @@ static void render_status(const struct service *service, const struct wish *wish
                                    .group_noun = "Stanza",
                                    .only = wish->stanza,
                                    .now = clock_wall_seconds(),
-                                   .notices = notices,
+                                   .notices = wish->notices,
                                    .targets = list,
                                    .target_count = count});
     else
@@ -124,14 +123,24 @@ static void render_status(const struct service *service, const struct wish *wish
     poller_status_free(targets, count);
 }
 
+/* Without the reason: what is wrong with a file is not for everybody who may see the page. */
+static const char not_reloaded[] =
+    "The configuration was not reloaded: the one before is in force. The exporter's log tells why.";
+
 static void answer_status(struct service *service, const struct http_request *request,
                           renderer *render, struct http_response *response)
 {
     char *stanza = http_request_argument(request, "stanza");
     pthread_mutex_lock(&service->lock);
     char *notice = service->notice ? strdup(service->notice) : NULL;
+    bool reload_failed = service->own.reloaded_at > 0 && !service->own.last_reload_worked;
     pthread_mutex_unlock(&service->lock);
-    render_status(service, &(struct wish){.notice = notice, .stanza = stanza}, render,
+    const char *notices[3] = {0};
+    size_t count = 0;
+    if (reload_failed)
+        notices[count++] = not_reloaded;
+    notices[count] = notice;
+    render_status(service, &(struct wish){.notices = notices, .stanza = stanza}, render,
                   &response->body);
     if (response->body.length > TRIM_ABOVE_BYTES)
         malloc_trim(0);
@@ -258,12 +267,16 @@ static void try_reload(struct service *service)
     log_info("configuration reloaded", NULL);
 }
 
+static bool reloads_worked(const struct service *service)
+{
+    return service->web.error.code == ERR_NONE && service->reload_error.code == ERR_NONE;
+}
+
 static void reload_web(struct service *service)
 {
     serve_web_reload(&service->web, service->http);
     pthread_mutex_lock(&service->lock);
-    service->own.last_reload_worked =
-        service->web.error.code == ERR_NONE && service->reload_error.code == ERR_NONE;
+    service->own.last_reload_worked = reloads_worked(service);
     pthread_mutex_unlock(&service->lock);
 }
 
@@ -362,7 +375,7 @@ static void tell_status(struct service *service)
     struct strbuf status CLEANUP(strbuf_done) = {0};
     if (!systemd_is_told())
         return;
-    if (service->reload_error.code != ERR_NONE)
+    if (!reloads_worked(service))
         strbuf_puts(&status, "Configuration not reloaded, see the log. ");
     render_status(service, &(struct wish){0}, summary_write, &status);
     if (status.failed || (service->told && strcmp(service->told, strbuf_text(&status)) == 0))

@@ -10,6 +10,9 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "exporter/base/strbuf.h"
+#include "exporter/base/utf8.h"
+
 #define TAKE_ONCE 1 /* for sd_listen_fds(): forget them, so that no child of ours sees them */
 
 static void free_names(char ***names)
@@ -85,14 +88,16 @@ void systemd_stopping(void)
 
 void systemd_status(const char *text)
 {
-    char *line = strdup(text);
-    for (char *c = line; c && *c; c++) {
-        if ((unsigned char)*c < ' ') /* a new line would begin another message */
-            *c = ' ';
+    struct strbuf line CLEANUP(strbuf_done) = {0};
+    struct strbuf sound CLEANUP(strbuf_done) = {0};
+    strbuf_puts(&line, text);
+    for (size_t i = 0; i < line.length; i++) {
+        if ((unsigned char)line.data[i] < ' ') /* a new line would begin another message */
+            line.data[i] = ' ';
     }
-    if (line)
-        sd_notifyf(false, "STATUS=%s", line);
-    free(line);
+    utf8_repair_printable(&sound, strbuf_text(&line), line.length);
+    if (!line.failed && !sound.failed)
+        sd_notifyf(false, "STATUS=%s", strbuf_text(&sound));
 }
 
 int64_t systemd_watchdog_ms(void)

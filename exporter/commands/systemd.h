@@ -30,7 +30,10 @@ void systemd_ready(void);
 void systemd_reloading(void);
 void systemd_stopping(void);
 
-/* For people, in `systemctl status`; control characters become blanks. */
+/*
+ * For people, in `systemctl status`. Control characters become blanks, and what is not UTF-8
+ * becomes U+FFFD: systemd would drop such a status and go on showing the one before.
+ */
 void systemd_status(const char *text);
 
 /* Within how many milliseconds systemd_feed() has to be called again and again; 0: it has not. */

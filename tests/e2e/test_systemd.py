@@ -109,6 +109,18 @@ def test_a_reload_that_fails_is_over_too_and_its_status_says_so(place, service, 
     assert "nonsense: unknown key" in service.said
 
 
+def test_a_web_configuration_that_is_not_reloaded_is_told_too_and_the_page_says_so(place, start, notes):
+    port = free_port()
+    web = place.write("web.yml", "{}\n")
+    service = start(f"--web.listen-address=127.0.0.1:{port}", f"--web.config.file={web}", **notes.environment)
+    notes.wait_for("READY=1")
+    assert "not reloaded" not in get(port, "/").text
+    place.write("web.yml", "nonsense: 1\n")
+    service.signal(signal.SIGHUP)
+    notes.wait_for("STATUS=Configuration not reloaded")
+    assert "The configuration was not reloaded" in get(port, "/").text
+
+
 def test_the_end_is_told(service, notes):
     assert service.stop() == 0
     notes.wait_for("STOPPING=1")

@@ -87,6 +87,14 @@ Test(systemd, a_status_of_several_lines_is_no_other_message)
     cr_expect_str_eq(next_note(), "STATUS=the first WATCHDOG=trigger  the last");
 }
 
+/* systemd drops a status that is not UTF-8, and the one before would stay. */
+Test(systemd, a_status_is_utf_8_and_moves_no_terminal)
+{
+    listen_for_notes();
+    systemd_status("caf\xE9 \x1B[2J \x7F \xC2\x9B");
+    cr_expect_str_eq(next_note(), "STATUS=caf\xEF\xBF\xBD  [2J \xEF\xBF\xBD \xEF\xBF\xBD");
+}
+
 /* The watchdog */
 
 Test(systemd, there_is_no_watchdog_without_one)
