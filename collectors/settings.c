@@ -249,11 +249,34 @@ static bool read_file(struct load *load, struct err *err)
     return settings->config_file ? load_text(load, &text, err) : err_memory(err);
 }
 
+/* Of a request's path as it is sent (RFC 3986), but for escapes, which are not taken out. */
+static const char path_characters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    "-._~!$&'()*+,;=:@/";
+
+static bool is_below(const char *path, const char *folder)
+{
+    return strncmp(path, folder, strlen(folder)) == 0;
+}
+
+/* What is wrong with a path for the metrics; NULL when nothing is. */
+static const char *wrong_with(const char *path)
+{
+    if (strcmp(path, "/") == 0)
+        return "is where the status page is";
+    if (is_below(path, "/-/") || is_below(path, "/api/"))
+        return "is the program's own: choose a path outside /-/ and /api/";
+    return path[strspn(path, path_characters)] ? "holds a character that a client cannot ask for"
+                                               : NULL;
+}
+
 /* Flags and file are both applied: which of them said it does not matter any more. */
 static bool check_paths(struct load *load, struct err *err)
 {
-    if (strcmp(load->settings->web.telemetry_path, "/") == 0)
-        problem_add(&load->problems, "web.telemetry-path: \"/\" is where the status page is");
+    const char *path = load->settings->web.telemetry_path;
+    const char *wrong = wrong_with(path);
+    if (wrong)
+        problem_add(&load->problems, "web.telemetry-path: \"%s\" %s", path, wrong);
     return problem_none(&load->problems, err);
 }
 

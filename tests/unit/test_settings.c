@@ -274,6 +274,27 @@ Test(settings, metrics_cannot_take_the_place_of_the_status_page)
     cr_expect_str_eq(err.text, "web.telemetry-path: \"/\" is where the status page is");
 }
 
+Test(settings, metrics_cannot_hide_another_page_or_stand_where_nobody_can_ask)
+{
+    static const struct {
+        const char *path, *wrong;
+    } cases[] = {
+        {"/-/healthy", "\"/-/healthy\" is the program's own: choose a path outside /-/ and /api/"},
+        {"/-/ready", "\"/-/ready\" is the program's own: choose a path outside /-/ and /api/"},
+        {"/api/v1/status",
+         "\"/api/v1/status\" is the program's own: choose a path outside /-/ and /api/"},
+        {"/a b", "\"/a b\" holds a character that a client cannot ask for"},
+        {"/a?b", "\"/a?b\" holds a character that a client cannot ask for"},
+        {"/a#b", "\"/a#b\" holds a character that a client cannot ask for"},
+        {"/m\xC3\xA9", "\"/m\xC3\xA9\" holds a character that a client cannot ask for"},
+    };
+    cr_assert(load("pgbackrest: {config: @/p.conf}\n", ""));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        cr_assert_not(LOAD("--config.file", yaml_path, "--web.telemetry-path", cases[i].path));
+        cr_expect(strstr(err.text, cases[i].wrong), "%s: %s", cases[i].path, err.text);
+    }
+}
+
 #define CONFIG "pgbackrest: {config: @/p.conf}\n"
 
 static const struct {
