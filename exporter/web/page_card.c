@@ -1,5 +1,7 @@
 #include "exporter/web/page_card.h"
 
+#include <string.h>
+
 #include "exporter/web/html.h"
 #include "exporter/web/page_report.h"
 #include "exporter/web/page_words.h"
@@ -59,19 +61,40 @@ void page_add_finding_name(struct strbuf *out, const struct page_finding *findin
     html_escape(out, group->title);
 }
 
+/* Of what has one line all was said already. */
 static void add_error(struct strbuf *out, const struct page_target *target)
 {
-    if (page_target_is_sound(target) || !target->error || !*target->error)
+    if (page_target_is_sound(target) || !target->error || !strpbrk(target->error, "\r\n"))
         return;
     strbuf_puts(out, "<details><summary>The whole error</summary><pre>");
     html_escape(out, target->error);
     strbuf_puts(out, "</pre></details>\n");
 }
 
+/* Whether one of the verdicts below tells the text. */
+static bool is_told(const struct report_item *item, const char *text)
+{
+    for (size_t i = 0; i < item->child_count; i++) {
+        const struct report_item *child = item->children[i];
+        bool told = child->kind == REPORT_VERDICT && child->text && strstr(child->text, text);
+        if (told || is_told(child, text))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the present report speaks of the state itself, in better words. */
+static bool is_in_report(const struct page_target *target)
+{
+    const struct report *report = page_present_report(target);
+    return report && target->outcome == RUN_DOWN && target->error && *target->error &&
+           is_told(report->root, target->error);
+}
+
 static void add_state_verdict(struct strbuf *out, const struct page *page,
                               const struct page_target *target)
 {
-    if (page_target_is_sound(target))
+    if (page_target_is_sound(target) || is_in_report(target))
         return;
     enum grade grade = page_state_grade(target);
     strbuf_puts(out, "<p class=\"verdict\">");
@@ -108,10 +131,20 @@ static void add_reports(struct strbuf *out, const struct page *page,
     strbuf_puts(out, "</div>\n");
 }
 
+/* Titles alone say nothing. */
+static bool says_something(const struct report_item *item)
+{
+    for (size_t i = 0; i < item->child_count; i++) {
+        if (item->children[i]->kind != REPORT_GROUP || says_something(item->children[i]))
+            return true;
+    }
+    return false;
+}
+
 bool page_has_card(const struct page_target *target)
 {
     const struct report *report = page_present_report(target);
-    return !page_target_is_sound(target) || (report && report->root->child_count > 0);
+    return !page_target_is_sound(target) || (report && says_something(report->root));
 }
 
 /* The title, and in small what it does not say itself. */

@@ -61,19 +61,26 @@ void page_add_verdict(struct strbuf *out, const struct page_view *view,
     add_with_age(out, view, verdict);
 }
 
+/* How many bytes at the start say the grade already: "PROVEN (drill ...", "unknown: ...". */
+static size_t length_of_grade(const char *text, const char *word)
+{
+    static const char between[] = " :";
+    size_t length = strlen(word);
+    if (length == 0 || strncasecmp(text, word, length) != 0)
+        return 0;
+    size_t gap = strspn(text + length, between);
+    return gap > 0 || !text[length] ? length + gap : 0;
+}
+
 static void write_verdict(struct strbuf *out, const struct page_view *view,
                           const struct report_item *item)
 {
     enum grade grade = page_view_grade(view, item->grade);
-    const char *word = page_grade_word(grade);
-    size_t length = strlen(word);
     struct report_item rest = *item;
-    bool begins = length > 0 && !view->past && item->text &&
-                  strncasecmp(item->text, word, length) == 0; /* "PROVEN (drill ..." */
+    if (!view->past && rest.text)
+        rest.text += length_of_grade(item->text, page_grade_word(grade));
     strbuf_puts(out, "<p class=\"verdict\">");
     page_add_grade(out, grade);
-    rest.text += begins ? length : 0;
-    rest.text += begins ? strspn(rest.text, " ") : 0;
     page_add_verdict(out, view, &rest);
     strbuf_puts(out, "</p>\n");
 }

@@ -287,6 +287,29 @@ Test(page, of_a_long_error_the_first_line_is_shown_and_the_whole_is_folded_away)
     expect_page(target, "could not be looked at: first ...</li>", "<pre>first\nsecond</pre>");
 }
 
+Test(page, an_error_that_a_verdict_tells_is_not_said_again)
+{
+    struct page_target target = down("main", "connection refused", NULL);
+    struct report *report = new_report();
+    report_verdict(report, NULL, GRADE_UNKNOWN, "not asked: connection refused");
+    target.report = report;
+    char *html = render(&target, 1);
+    cr_expect_not(has(html, "down: connection refused"), "%s", html);
+    cr_expect_not(has(html, "The whole error"), "%s", html);
+    free(html);
+}
+
+Test(page, a_report_that_says_nothing_has_no_card)
+{
+    struct report *report = new_report();
+    report_group(report, NULL, "Commands by run");
+    struct page_target target = sound("commands", "main/repo1", report);
+    char *html = render(&target, 1);
+    cr_expect_not(has(html, "<article"), "%s", html);
+    cr_expect(has(html, "<td>ok</td>"), "%s", html);
+    free(html);
+}
+
 Test(page, a_card_takes_the_title_of_the_only_group)
 {
     struct report *report = new_report();

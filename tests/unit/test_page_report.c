@@ -47,6 +47,20 @@ Test(page_report, a_verdict_says_its_grade_in_words_first)
                           "a gap &amp; more</p>\n");
 }
 
+Test(page_report, a_verdict_that_begins_with_its_grade_does_not_say_it_twice)
+{
+    report_verdict(report, NULL, GRADE_UNKNOWN, "unknown: nobody answers");
+    expect_html(&present, "<p class=\"verdict\"><strong class=\"grade unknown\">Unknown</strong> "
+                          "nobody answers</p>\n");
+}
+
+Test(page_report, a_verdict_that_begins_with_a_longer_word_keeps_it)
+{
+    report_verdict(report, NULL, GRADE_WARNING, "warnings were written");
+    expect_html(&present, "<p class=\"verdict\"><strong class=\"grade warning\">Warning</strong> "
+                          "warnings were written</p>\n");
+}
+
 Test(page_report, a_verdict_of_the_past_is_unknown_since_then)
 {
     report_verdict(report, NULL, GRADE_PROVEN, "PROVEN");
