@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "collectors/drill_record.h"
+#include "collectors/repository.h"
 #include "collectors/repository_target.h"
 
 enum { STATUS, DURATION, LAST_ATTEMPT, LAST_SUCCESS, RECOVERED, METRIC_COUNT };
@@ -113,8 +114,7 @@ static void add_step(struct report *report, struct report_item *group,
                      const struct stanza_repository *repository, const char *sentence)
 {
     struct strbuf command CLEANUP(strbuf_done) = {0};
-    strbuf_printf(&command, "pgbackup_exporter drill --stanza %s --repo %d",
-                  repository->stanza->name, (int)repository->key);
+    repository_add_own_command(repository, "drill", &command);
     report_step(report, group, sentence, strbuf_text(&command));
 }
 
@@ -138,12 +138,12 @@ static void add_report(struct report *report, const struct drill *drill,
         report_failure(report, group, record);
     if (state == DRILL_NEVER)
         report_verdict(report, group, GRADE_NONE, "No restore drill was ever made");
+    if (state != DRILL_SUCCEEDED)
+        add_step(report, group, drill->repository, "Prove that a restore works:");
     if (record->success_ended_at > 0)
         report_time(report, group, "last success", record->success_ended_at);
     if (record->success_recovered_at > 0)
         report_time(report, group, "recovered to", record->success_recovered_at);
-    if (state != DRILL_SUCCEEDED)
-        add_step(report, group, drill->repository, "Prove that a restore works:");
 }
 
 void drill_observation_free(void *observation)

@@ -367,24 +367,31 @@ void repository_add_stanza(const struct stanza *stanza, struct strbuf *out)
     strbuf_shell_word(out, stanza->name);
 }
 
-void repository_add_command(const struct stanza_repository *repository, const char *command,
-                            struct strbuf *out)
+void repository_add_own_command(const struct stanza_repository *repository, const char *command,
+                                struct strbuf *out)
 {
     const struct stanza *stanza = repository->stanza;
-    if (repository->in_pgbackrest_conf) {
-        strbuf_puts(out, "sudo -u postgres pgbackrest");
-        repository_add_stanza(stanza, out);
-        strbuf_printf(out, " --repo=%" PRId64 " %s", repository->key, command);
-        return;
-    }
     strbuf_puts(out, "sudo -u postgres pgbackup_exporter");
     if (stanza->config_file) {
         strbuf_puts(out, " --config.file=");
         strbuf_shell_word(out, stanza->config_file);
     }
-    strbuf_puts(out, " run --stanza=");
+    strbuf_printf(out, " %s --stanza=", command);
     strbuf_shell_word(out, stanza->name);
-    strbuf_printf(out, " --repo=%" PRId64 " -- %s", repository->key, command);
+    strbuf_printf(out, " --repo=%" PRId64, repository->key);
+}
+
+void repository_add_command(const struct stanza_repository *repository, const char *command,
+                            struct strbuf *out)
+{
+    if (repository->in_pgbackrest_conf) {
+        strbuf_puts(out, "sudo -u postgres pgbackrest");
+        repository_add_stanza(repository->stanza, out);
+        strbuf_printf(out, " --repo=%" PRId64 " %s", repository->key, command);
+        return;
+    }
+    repository_add_own_command(repository, "run", out);
+    strbuf_printf(out, " -- %s", command);
 }
 
 bool repository_env_begin(const struct stanza *stanza, struct repository_env *ret, struct err *err)

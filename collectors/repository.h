@@ -85,6 +85,10 @@ bool repository_read_file(const char *path, struct strbuf *ret, bool *ret_expose
 void repository_add_command(const struct stanza_repository *repository, const char *command,
                             struct strbuf *out);
 
+/* The same for a command of this program's own ("drill", "complete-wal"). */
+void repository_add_own_command(const struct stanza_repository *repository, const char *command,
+                                struct strbuf *out);
+
 /* Append what tells pgbackrest of the stanza: " --stanza=main", and its configuration before. */
 void repository_add_stanza(const struct stanza *stanza, struct strbuf *out);
 

@@ -75,6 +75,24 @@ static void add_since(struct strbuf *out, const struct restore_story *story)
     strbuf_puts(out, ", last known: ");
 }
 
+/* WAL that the newest backup needs may still lie in pg_wal or in another repository. */
+static void add_completing(struct report *report, struct report_item *group,
+                           const struct restore_story *story)
+{
+    struct strbuf command CLEANUP(strbuf_done) = {0};
+    if (story->summary->newest.grade != RESTORE_NO_WAL)
+        return;
+    repository_add_own_command(story->repository, "complete-wal", &command);
+    report_step(report, group,
+                "Copy the WAL that its backups need into it, as far as it is elsewhere:",
+                strbuf_text(&command));
+    if (!story->input->continuous)
+        report_step(report, group,
+                    "Let archive_command push WAL to this repository, too, or take its backups "
+                    "with pgbackup_exporter run, which completes them.",
+                    NULL);
+}
+
 /* Nothing in it can be restored. */
 static void add_no_restore(struct report *report, struct report_item *group,
                            const struct restore_story *story)
@@ -91,8 +109,7 @@ static void add_no_restore(struct report *report, struct report_item *group,
         report_verdict(report, group, GRADE_UNKNOWN, "not everything was looked at twice yet");
     else
         report_verdict(report, group, GRADE_FAILED, "%s", strbuf_text(&reason));
-    if (summary->newest.grade == RESTORE_NO_WAL)
-        report_step(report, group, "Let archive_command push WAL to this repository, too.", NULL);
+    add_completing(report, group, story);
 }
 
 /* A drill proves what was there. What has broken since is not proven by it. */
@@ -163,23 +180,37 @@ static void add_restore(struct report *report, struct report_item *group,
         add_proven(report, group, story, strbuf_text(&window));
     else
         add_unproven(report, group, story, strbuf_text(&window));
+    if (summary->newest.grade == RESTORE_UNKNOWN)
+        report_verdict(report, group, GRADE_UNKNOWN,
+                       "the newest backup, %s, was not looked at twice yet",
+                       summary->newest.backup->label);
     if (!is_broken(&summary->newest))
         return;
     add_reason(&reason, summary);
     report_verdict(report, group, GRADE_FAILED, "the newest backup is NOT restorable: %s",
                    strbuf_text(&reason));
+    add_completing(report, group, story);
 }
 
-static void add_gaps(struct report *report, struct report_item *group,
-                     const struct restore_summary *summary)
+static void add_gap(struct report *report, struct report_item *group,
+                    const struct restore_story *story)
 {
-    if (summary->missing_since > 0)
-        report_verdict(report, group, GRADE_FAILED,
-                       "%" PRIu64 " WAL segments are missing behind the newest backup: a restore "
-                       "ends there without an error",
-                       summary->missing_since);
-    if (summary->missing_since > 0)
-        report_step(report, group, "Take a backup now: it begins a window without the gap.", NULL);
+    struct strbuf command CLEANUP(strbuf_done) = {0};
+    if (story->summary->missing_since == 0)
+        return;
+    report_verdict(report, group, GRADE_FAILED,
+                   "%" PRIu64 " WAL segments are missing behind the newest backup: a restore "
+                   "ends there without an error",
+                   story->summary->missing_since);
+    repository_add_own_command(story->repository, "run", &command);
+    strbuf_puts(&command, " -- backup --type=incr");
+    report_step(report, group, "Take a backup now: it begins a window without the gap.",
+                strbuf_text(&command));
+}
+
+static void add_older_gaps(struct report *report, struct report_item *group,
+                           const struct restore_summary *summary)
+{
     if (summary->missing_older > 0)
         report_verdict(report, group, GRADE_WARNING,
                        "%" PRIu64 " WAL segments are missing between older backups",
@@ -287,7 +318,8 @@ void verdict_restore_report(struct report *report, const struct restore_story *s
         add_restore(report, group, story);
     else
         add_no_restore(report, group, story);
-    add_gaps(report, group, summary);
+    add_gap(report, group, story);
+    add_older_gaps(report, group, summary);
     if (story->foreign > 0)
         report_verdict(report, group, GRADE_FAILED,
                        "%zu foreign timelines: a default restore would follow them and lose what "

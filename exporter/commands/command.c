@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-const struct command *const command_list[] = {
-    &command_serve, &command_once, &command_check_config, &command_run, &command_complete_wal,
-    &command_drill, NULL};
+const struct command *const command_list[] = {&command_serve,  &command_once, &command_check_config,
+                                              &command_doctor, &command_run,  &command_complete_wal,
+                                              &command_drill,  NULL};
 
 const struct command *command_find(const char *name)
 {

@@ -26,6 +26,7 @@ struct command {
 
 extern const struct command command_serve;
 extern const struct command command_check_config;
+extern const struct command command_doctor;
 extern const struct command command_once;
 extern const struct command command_run;
 extern const struct command command_drill;

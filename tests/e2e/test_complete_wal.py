@@ -13,7 +13,7 @@ NO_WAL = "could not locate required checkpoint record"
 
 @pytest.fixture(scope="module")
 def place(request):
-    """A bed of its own, whose repository 2 is as the seed of this project had it: backups without WAL."""
+    """A bed of its own, whose repository 2 has backups and no WAL."""
     from bed import Bed
 
     bed = Bed().start(alerting=False, backups=False)

@@ -141,7 +141,7 @@ def test_a_change_of_pgbackrest_conf_is_noticed(bed, start_exporter):
 def test_a_collector_can_be_switched_off(bed, start_exporter):
     exporter = start_exporter(bed, flags=["--no-collector.archiver"])
     metrics = exporter.wait_for(lambda m: m.values("pgbackrest_repo_up") == [1, 1], 15)
-    assert not [name for name in metrics if name.startswith("pg_")]
+    assert not [name for name in metrics if name.startswith("pg_stat_archiver_")]
 
 
 def test_help_version_and_reference_pages(program, bed):

@@ -61,6 +61,7 @@ FROM_OUTSIDE = "a command as a whole: tests/e2e proves it from outside"
 NEEDS_NO_TEST = {
     "exporter/main.c": FROM_OUTSIDE,
     "exporter/commands/check_config.c": FROM_OUTSIDE,
+    "exporter/commands/doctor.c": FROM_OUTSIDE,
     "exporter/commands/drill.c": FROM_OUTSIDE,
     "exporter/commands/gather.c": FROM_OUTSIDE,
     "exporter/commands/metrics_page.c": FROM_OUTSIDE,

@@ -105,7 +105,7 @@ Test(drill, without_a_record_there_is_no_sample_and_a_step)
     cr_expect_eq(seen.state, DRILL_NEVER);
     cr_expect_eq(report_worst(report->root), GRADE_NONE);
     cr_expect_str_eq(report->root->children[0]->children[1]->command,
-                     "pgbackup_exporter drill --stanza main --repo 2");
+                     "sudo -u postgres pgbackup_exporter drill --stanza=main --repo=2");
 }
 
 Test(drill, a_success_tells_what_a_restore_takes)

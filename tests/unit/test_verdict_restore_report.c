@@ -158,6 +158,28 @@ Test(verdict_restore_report, a_gap_since_the_drill_takes_the_proof_away)
                              " (nothing missing until then; last drill 2026-11-19 20:30 UTC)");
 }
 
+Test(verdict_restore_report, a_newest_backup_that_is_not_judged_yet_is_said_to_be_unknown)
+{
+    struct info_backup newer = {.label = TEXT_OF("20261122-202900F")};
+    summary.newest = (struct restore_verdict){.backup = &newer, .grade = RESTORE_UNKNOWN};
+    const struct report_item *verdict = item(REPORT_VERDICT, 1);
+    cr_expect_str_eq(verdict->text,
+                     "the newest backup, 20261122-202900F, was not looked at twice yet");
+    cr_expect_eq(verdict->grade, GRADE_UNKNOWN);
+}
+
+Test(verdict_restore_report, a_newest_backup_without_its_wal_is_completed_by_a_command)
+{
+    summary.newest = (struct restore_verdict){.backup = &backup, .grade = RESTORE_NO_WAL};
+    cr_expect(strstr(item(REPORT_STEP, 0)->command, "pgbackup_exporter complete-wal --stanza="));
+}
+
+Test(verdict_restore_report, a_gap_behind_the_newest_backup_is_mended_by_another_backup)
+{
+    summary.missing_since = 2;
+    cr_expect(strstr(item(REPORT_STEP, 0)->command, " -- backup --type=incr"));
+}
+
 Test(verdict_restore_report, what_cannot_be_looked_into_is_unknown_with_what_was_last_known)
 {
     story.unknown_since = NOW - 600;
