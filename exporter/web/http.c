@@ -18,6 +18,7 @@
 #include "exporter/base/log.h"
 #include "exporter/web/compress.h"
 #include "exporter/web/connections.h"
+#include "exporter/web/http_body.h"
 #include "exporter/web/http_gate.h"
 #include "exporter/web/listen.h"
 #include "exporter/web/negotiate.h"
@@ -44,6 +45,7 @@ struct http_server {
     const struct http_route *routes;
     struct connections *connections;
     struct http_gate *gate;
+    struct http_bodies bodies;
     pthread_mutex_t lock;      /* guards security */
     struct security *security; /* in force; NULL: nothing is demanded */
     bool has_tls;
@@ -166,18 +168,11 @@ static bool add_headers(struct MHD_Response *made, const struct http_response *r
     return added;
 }
 
-/* Hands the body's memory over without a copy; MHD frees it when it has been sent. */
-static struct MHD_Response *take_body(struct strbuf *body)
+static void say_instead(struct http_response *response, unsigned status, const char *text)
 {
-    size_t length = body->length;
-    char *text = strbuf_steal(body);
-    if (!text)
-        return NULL;
-    struct MHD_Response *made =
-        MHD_create_response_from_buffer_with_free_callback(length, text, free);
-    if (!made)
-        free(text);
-    return made;
+    strbuf_done(&response->body);
+    *response = (struct http_response){.status = status, .content_type = PLAIN_TEXT};
+    strbuf_puts(&response->body, text);
 }
 
 /* HEAD too: it tells the length of what GET would bring. */
@@ -192,17 +187,39 @@ static bool compress(struct MHD_Connection *connection, struct strbuf *body)
     return compressed;
 }
 
+static bool is_sent(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value_n(connection, MHD_HEADER_KIND, name, strlen(name), NULL,
+                                         NULL) == MHD_YES;
+}
+
+/*
+ * Behind a body the connection ends: should a proxy see its end elsewhere than MHD, which takes two
+ * lengths or a length beside chunks, the rest would be answered as if it were another request.
+ */
+static bool add_end(struct MHD_Connection *connection, struct MHD_Response *made)
+{
+    bool body = is_sent(connection, MHD_HTTP_HEADER_CONTENT_LENGTH) ||
+                is_sent(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+    return !body || add_header(made, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
 /* MHD_NO makes MHD close the connection: what is left when there is no memory for an answer. */
-static enum MHD_Result send_response(struct MHD_Connection *connection,
+static enum MHD_Result send_response(struct http_server *server, struct MHD_Connection *connection,
                                      const struct pair_list *configured,
                                      struct http_response *response)
 {
     bool compressed = compress(connection, &response->body);
-    struct MHD_Response *made = take_body(&response->body);
+    if (!http_bodies_have_room(&server->bodies, response->body.length)) {
+        compressed = false;
+        say_instead(response, MHD_HTTP_SERVICE_UNAVAILABLE,
+                    "too many clients read slowly; ask again\n");
+    }
+    struct MHD_Response *made = http_bodies_take(&server->bodies, &response->body);
     if (!made)
         return MHD_NO;
     enum MHD_Result sent = MHD_NO;
-    if (add_headers(made, response, configured) &&
+    if (add_headers(made, response, configured) && add_end(connection, made) &&
         (!compressed || add_header(made, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip")))
         sent = MHD_queue_response(connection, response->status, made);
     MHD_destroy_response(made);
@@ -293,13 +310,9 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
         fill(server, &asked, &response);
     else
         http_gate_refuse(pass, &response);
-    if (response.body.failed) {
-        strbuf_done(&response.body);
-        response = (struct http_response){.status = MHD_HTTP_INTERNAL_SERVER_ERROR,
-                                          .content_type = PLAIN_TEXT};
-        strbuf_puts(&response.body, "out of memory\n");
-    }
-    return send_response(connection, security_headers(security), &response);
+    if (response.body.failed)
+        say_instead(&response, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
+    return send_response(server, connection, security_headers(security), &response);
 }
 
 static const union MHD_ConnectionInfo *info_of(struct MHD_Connection *connection,

@@ -66,6 +66,7 @@ struct http_options {
  * Bind and serve in the server's own threads, which take no signals. ERR_CONFIG for a malformed
  * address, ERR_SYSTEM for a taken port or a missing right: the text names the address.
  * Who must have a password and has none is answered with 401, whatever was asked.
+ * 503 when the larger answers that clients have not read yet would hold more than 64 MiB.
  * GET and HEAD only (405 with Allow), 404 for other paths, 414 or 431 for what is too long; each
  * answer of ours carries nosniff and, for HTML, a strict content security policy.
  */

@@ -18,9 +18,11 @@
 
 #include "exporter/base/clock.h"
 #include "exporter/base/log.h"
+#include "exporter/web/http_body.h"
 #include "exporter/web/listen.h"
 
 #define SLOW_CLIENTS 200
+#define MUCH_BYTES   ((size_t)8 * 1024 * 1024)
 #define PATIENCE_S   10 /* of a test's client: far beyond what a sound server needs */
 
 static const char *const loopback[] = {"127.0.0.1:0", NULL};
@@ -57,7 +59,7 @@ static void run_out_of_memory(UNUSED void *context, UNUSED const struct http_req
 static void say_much(UNUSED void *context, UNUSED const struct http_request *request,
                      struct http_response *response)
 {
-    for (int i = 0; i < 8 * 1024 * 1024 / 16; i++)
+    for (size_t i = 0; i < MUCH_BYTES / 16; i++)
         strbuf_puts(&response->body, "sixteen bytes..\n");
 }
 
@@ -477,6 +479,27 @@ Test(http, a_body_with_get_is_read_and_forgotten)
            "HTTP/1.1 200 ");
 }
 
+/* Where a proxy and we could see another end of a body, its rest would be somebody's request. */
+Test(http, nothing_is_read_as_a_request_behind_a_body)
+{
+    static const char *const bodies[] = {
+        "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Content-Length: 0\r\nContent-Length: 9\r\n\r\n",
+        "Content-Length: 1\r\n\r\n1",
+    };
+    start((struct http_options){0});
+    for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+        struct strbuf request = {0};
+        strbuf_printf(&request, "GET /refuse HTTP/1.1\r\nHost: test\r\n%s%s", bodies[i],
+                      GET("/hello"));
+        char *answer = ask(strbuf_text(&request));
+        cr_expect(has(answer, "\r\nConnection: close\r\n"), "%s%s", bodies[i], answer);
+        cr_expect_not(has(answer, "hello\n"), "%s%s", bodies[i], answer);
+        free(answer);
+        strbuf_done(&request);
+    }
+}
+
 /* The status of the answer to a request that has `length` bytes of `filler` in its middle. */
 static void expect_too_long(const char *before, size_t length, const char *status_line)
 {
@@ -607,6 +630,14 @@ static bool descriptors_become(int count)
     return count_descriptors(false) == count;
 }
 
+static bool much_is_answered(void)
+{
+    char *answer = ask(GET("/much"));
+    bool answered = starts(answer, "HTTP/1.1 200 ");
+    free(answer);
+    return answered;
+}
+
 Test(http, a_client_that_reads_nothing_is_ended)
 {
     start((struct http_options){.idle_timeout_s = 1});
@@ -616,6 +647,22 @@ Test(http, a_client_that_reads_nothing_is_ended)
     cr_expect(descriptors_become(before + 2), "both ends");
     cr_expect(descriptors_become(before + 1), "only its own end is left");
     close(fd);
+}
+
+Test(http, clients_that_do_not_read_cannot_take_all_memory)
+{
+    int fds[HTTP_BODIES_MOST_BYTES / MUCH_BYTES];
+    char first;
+    start((struct http_options){0});
+    dial_many(fds, COUNT_OF(fds), GET("/much"));
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        cr_assert_eq(recv(fds[i], &first, 1, MSG_PEEK), 1);
+    expect(GET("/much"), "HTTP/1.1 503 ");
+    expect(GET("/hello"), "HTTP/1.1 200 ");
+    close_many(fds, COUNT_OF(fds));
+    for (int i = 0; i < 800 && !much_is_answered(); i++)
+        poll(NULL, 0, 10);
+    cr_expect(much_is_answered(), "what they held is free again");
 }
 
 Test(http, a_client_that_asks_again_and_again_is_kept)
