@@ -106,7 +106,8 @@ static bool look_at(const struct commands *commands, struct run *run, struct rep
 static bool commands_collect(void *opaque, struct run *run, struct err *err)
 {
     const struct commands *commands = opaque;
-    struct report_item *group = report_group(run->report, NULL, "Commands by run");
+    struct report_item *group =
+        repository_group(run->report, "Commands by run", commands->repository);
     for (const char *const *name = command_record_names; *name; name++) {
         if (!look_at(commands, run, group, *name, err))
             return false;

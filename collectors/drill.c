@@ -133,7 +133,7 @@ static void report_failure(struct report *report, struct report_item *group,
 static void add_report(struct report *report, const struct drill *drill,
                        const struct drill_record *record, enum drill_state state)
 {
-    struct report_item *group = report_group(report, NULL, "Restore drill");
+    struct report_item *group = repository_group(report, "Restore drill", drill->repository);
     if (state == DRILL_FAILED)
         report_failure(report, group, record);
     if (state == DRILL_NEVER)

@@ -89,3 +89,12 @@ bool repository_targets(const struct settings *settings, struct target_list *ret
     list = (struct target_list){0};
     return true;
 }
+
+struct report_item *repository_group(struct report *report, const char *what,
+                                     const struct stanza_repository *repository)
+{
+    struct strbuf title CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&title, "%s of repository %" PRId64 " (%s)", what, repository->key,
+                  repository->name);
+    return report_group(report, NULL, strbuf_text(&title));
+}

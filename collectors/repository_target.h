@@ -6,6 +6,7 @@
 #define COLLECTORS_REPOSITORY_TARGET_H
 
 #include "collectors/settings.h"
+#include "exporter/report/report.h"
 #include "exporter/schedule/collector.h"
 
 /* The labels of such a target, for struct collector. */
@@ -22,5 +23,10 @@ struct target *repository_target_add(struct target_list *list, const struct sett
 /* A target for every repository of every stanza. ERR_MEMORY. */
 bool repository_targets(const struct settings *settings, struct target_list *ret,
                         struct err *err) MUST_USE;
+
+/* Begin a report on such a target: a group "WHAT of repository 2 (r2)". Errors as report_group().
+ */
+struct report_item *repository_group(struct report *report, const char *what,
+                                     const struct stanza_repository *repository);
 
 #endif

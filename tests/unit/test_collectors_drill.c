@@ -108,6 +108,12 @@ Test(drill, without_a_record_there_is_no_sample_and_a_step)
                      "sudo -u postgres pgbackup_exporter drill --stanza=main --repo=2");
 }
 
+Test(drill, its_title_names_the_repository)
+{
+    collect();
+    cr_expect_str_eq(report->root->children[0]->title, "Restore drill of repository 2 (r2)");
+}
+
 Test(drill, a_success_tells_what_a_restore_takes)
 {
     write_record(&success);

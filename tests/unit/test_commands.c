@@ -94,6 +94,12 @@ Test(commands, of_one_that_never_ran_nothing_is_said)
     expect_no_sample("pgbackrest_command_last_end_timestamp_seconds{");
 }
 
+Test(commands, their_title_names_the_repository)
+{
+    cr_assert(collect());
+    cr_expect_str_eq(report->root->children[0]->title, "Commands by run of repository 2 (main)");
+}
+
 Test(commands, one_that_worked_tells_its_end)
 {
     write_record(&(struct command_record){.began_at = 5, .has_ended = true, .ended_at = 7.5});
