@@ -11,7 +11,8 @@
 #define WIDTH          96.0 /* % from the first moment to now */
 #define SLOTS          400  /* marks of one kind in the same slot are drawn once */
 #define LEAST_SPAN     0.6  /* %: what is shorter would not be seen */
-#define LABEL_GAP      13.0 /* %: labels closer than that would touch on a phone */
+#define LABEL_GAP      17.0 /* %: labels closer than that would touch on a phone */
+#define LABEL_HALF     6.5  /* %: of one on a phone */
 #define LABEL_GAP_WIDE 3.8
 
 enum form { SPAN, POINT };
@@ -323,7 +324,7 @@ void timeline_svg_axis(struct strbuf *out, const struct timeline_axis *axis)
     for (size_t i = 0; i < COUNT_OF(ticks) && ticks[i].age < axis->now - axis->first; i++) {
         double at = place_of_age(axis, ticks[i].age);
         bool wide = last - at < LABEL_GAP;
-        if (last_of_any - at < LABEL_GAP_WIDE || at < LABEL_GAP / 2)
+        if (last_of_any - at < LABEL_GAP_WIDE || at < LABEL_HALF)
             continue;
         last_of_any = at;
         last = wide ? last : at;

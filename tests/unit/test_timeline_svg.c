@@ -125,6 +125,14 @@ Test(timeline_svg, the_axis_is_labelled_for_narrow_and_for_wide_screens)
               strbuf_text(&out));
 }
 
+/* "15 min" is a seventh of what a phone of 360 pixels shows. */
+Test(timeline_svg, labels_of_a_phone_do_not_touch)
+{
+    timeline_svg_axis(&out, &(struct timeline_axis){.first = NOW - 2 * HOUR, .now = NOW});
+    cr_expect(strstr(strbuf_text(&out), "<text class=\"wide\" x=\"49.50%\""), "%s",
+              strbuf_text(&out));
+}
+
 Test(timeline_svg, an_axis_without_length_is_drawn_without_harm)
 {
     add("full", NOW, NOW);
