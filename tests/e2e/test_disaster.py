@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from bed import Bed
+from conftest import REPOSITORY
 from exporter import FAST, configuration
 from process import wait_until
 
@@ -75,3 +76,21 @@ def test_the_sheet_restores_it_by_one_line_without_this_program(disaster, repo):
     (line,) = restore_lines(sheet, repo)
     disaster.bed.place.run(["sh", "-c", line], timeout=300)
     assert disaster.start() == EXPECTED
+
+
+# ---- the document ----
+
+
+def documented():
+    """What docs/disaster-recovery.md has in its column "new", but for a restore, which the others play."""
+    rows = re.findall(r"^\| .*", (REPOSITORY / "docs/disaster-recovery.md").read_text(), re.MULTILINE)
+    commands = [command for row in rows for command in re.findall(r"`pgbackup_exporter (.*?)`", row.split(" | ")[-1])]
+    return sorted({command for command in commands if not command.endswith((" restore", "*.sh"))})
+
+
+@pytest.mark.parametrize("command", documented())
+def test_a_documented_command_works_as_it_is_written(bed, program_path, command):
+    file = bed.place.write("disaster.yml", configuration(bed, FAST))
+    words = [bed.place.copy_program(program_path), f"--config.file={file}", *command.split()]
+    status = bed.place.run(words, check=False, timeout=150).returncode
+    assert status in ((0, 1, 2) if command.startswith("doctor") else (0,))  # the shared bed is not all sound
