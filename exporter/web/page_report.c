@@ -101,6 +101,29 @@ static void write_fact(struct strbuf *out, const struct page_view *view,
     strbuf_puts(out, "</dd></div>\n");
 }
 
+static void add_word(struct strbuf *out, const char *word, size_t length)
+{
+    struct strbuf text CLEANUP(strbuf_done) = {0};
+    bool option = length > 2 && strncmp(word, "--", 2) == 0;
+    strbuf_add(&text, word, length);
+    out->failed |= text.failed;
+    strbuf_puts(out, option ? "<span>" : "");
+    html_escape(out, strbuf_text(&text));
+    strbuf_puts(out, option ? "</span>" : "");
+}
+
+/* A line may break behind a hyphen; "-- repo" would be another command for who types it. */
+static void add_command(struct strbuf *out, const char *command)
+{
+    while (*command) {
+        size_t length = strcspn(command, " ");
+        size_t gap = strspn(command + length, " ");
+        add_word(out, command, length);
+        strbuf_add(out, command + length, gap);
+        command += length + gap;
+    }
+}
+
 static void write_step(struct strbuf *out, UNUSED const struct page_view *view,
                        const struct report_item *item)
 {
@@ -108,7 +131,7 @@ static void write_step(struct strbuf *out, UNUSED const struct page_view *view,
     html_escape(out, item->text);
     if (item->command) {
         strbuf_puts(out, "<pre><code>");
-        html_escape(out, item->command);
+        add_command(out, item->command);
         strbuf_puts(out, "</code></pre>");
     }
     strbuf_puts(out, "</li>\n");

@@ -54,7 +54,7 @@ const char page_style[] =
     "padding:.55rem .75rem;margin-top:.3rem;white-space:pre-wrap;"
     "font:.875rem/1.45 ui-monospace,\"DejaVu Sans Mono\",Menlo,Consolas,monospace}\n"
     ".steps pre{user-select:all}\n"
-    "pre code{font:inherit}\n"
+    "pre code{font:inherit}.steps code span{display:inline-block}\n"
     "details{margin-top:.75rem}\n"
     "summary{cursor:pointer}\n"
     ".lines{list-style:none;padding:0}.lines li{padding:.2rem 0}\n"

@@ -103,6 +103,15 @@ Test(page_report, a_step_shows_its_command_if_it_has_one)
                 "backup</code></pre></li>\n<li>Look at the disk.</li>\n</ul>\n");
 }
 
+/* A line breaks behind a hyphen: who types "-- repo" from a phone gives another command. */
+Test(page_report, an_option_of_a_command_is_kept_whole)
+{
+    report_step(report, NULL, "Restore", "run --repo=2 -- restore  --type='a&b'");
+    expect_html(&present, "<ul class=\"steps\">\n<li>Restore<pre><code>run "
+                          "<span>--repo=2</span> -- restore  "
+                          "<span>--type=&#39;a&amp;b&#39;</span></code></pre></li>\n</ul>\n");
+}
+
 Test(page_report, a_detail_is_folded_away_whole)
 {
     report_detail(report, NULL, "What pgbackrest said", "line 1\nline 2");
