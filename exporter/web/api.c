@@ -199,7 +199,7 @@ static void add_notices(struct strbuf *out, const struct page *page)
 /* What was not judged is unknown, and so is a page with nothing on it. */
 static enum grade worst_of(const struct page *page)
 {
-    enum grade worst = GRADE_NONE;
+    enum grade worst = page_least_grade(page);
     for (size_t i = 0; i < page->target_count; i++) {
         enum grade grade = page_target_grade(page, &page->targets[i]);
         if (is_wanted(page, &page->targets[i]) && grade > worst)

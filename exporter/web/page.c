@@ -85,7 +85,10 @@ static void list_problem(void *context, const struct page_finding *finding)
 {
     struct problem_list *list = context;
     struct strbuf *out = list->out;
-    if (finding->grade != list->grade || list->count++ >= PROBLEMS_LISTED)
+    if (finding->grade != list->grade)
+        return;
+    strbuf_puts(out, list->count == 0 ? "<ul class=\"problems\">\n" : "");
+    if (list->count++ >= PROBLEMS_LISTED)
         return;
     strbuf_puts(out, "<li>");
     page_add_grade(out, finding->grade);
@@ -105,12 +108,11 @@ static void add_problems(struct strbuf *out, const struct page *page,
     struct problem_list list = {.out = out, .groups = groups, .grade = worst};
     if (page->target_count == 0 || worst < GRADE_UNKNOWN)
         return;
-    strbuf_puts(out, "<ul class=\"problems\">\n");
     for (; list.grade >= GRADE_UNKNOWN; list.grade--)
         page_visit_findings(page, list_problem, &list);
     if (list.count > PROBLEMS_LISTED)
         strbuf_printf(out, "<li>and %zu more</li>\n", list.count - PROBLEMS_LISTED);
-    strbuf_puts(out, "</ul>\n");
+    strbuf_puts(out, list.count > 0 ? "</ul>\n" : "");
 }
 
 static bool has_any_run(const struct page *page)
@@ -127,7 +129,9 @@ static void add_headline(struct strbuf *out, const struct page *page,
 {
     enum grade worst = worst_counted(counts);
     const char *text = headlines[worst];
-    if (!has_any_run(page))
+    if (page_least_grade(page) != GRADE_NONE)
+        text = "nothing of this name is watched";
+    else if (!has_any_run(page))
         text = page->target_count ? "nothing has been looked at yet" : "nothing is watched";
     strbuf_printf(out, "<div class=\"headline %s\">\n<h1>", page_grade_class(worst));
     page_add_grade(out, worst);
@@ -269,6 +273,7 @@ static void render(struct strbuf *out, const struct page *page)
         out->failed = true;
         return;
     }
+    counts[page_least_grade(page)]++;
     page_visit_findings(page, count_finding, counts);
     add_head(out, page, worst_counted(counts));
     add_bar(out, page);

@@ -1,6 +1,7 @@
 #include "exporter/web/page_judge.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "exporter/base/attrs.h"
 
@@ -47,6 +48,17 @@ enum grade page_state_grade(const struct page_target *target)
         return GRADE_UNKNOWN;
     bool says_nothing = target->outcome == RUN_DOWN && worst_of(target->report) == GRADE_NONE;
     return says_nothing ? GRADE_FAILED : GRADE_NONE;
+}
+
+enum grade page_least_grade(const struct page *page)
+{
+    if (!page->only)
+        return GRADE_NONE;
+    for (size_t i = 0; i < page->target_count; i++) {
+        if (strcmp(page->targets[i].group, page->only) == 0)
+            return GRADE_NONE;
+    }
+    return GRADE_UNKNOWN;
 }
 
 enum grade page_target_grade(const struct page *page, const struct page_target *target)

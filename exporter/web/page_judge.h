@@ -29,6 +29,12 @@ const struct report *page_past_report(const struct page *page, const struct page
 /* What the state of a target says by itself; GRADE_NONE when that is left to its report. */
 enum grade page_state_grade(const struct page_target *target);
 
+/*
+ * The least that can be said of the whole page, however good its targets are: GRADE_UNKNOWN when
+ * only one group is wanted and no target is of that one, else GRADE_NONE.
+ */
+enum grade page_least_grade(const struct page *page);
+
 /* The worst of all that is said of it. */
 enum grade page_target_grade(const struct page *page, const struct page_target *target);
 

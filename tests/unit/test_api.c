@@ -124,6 +124,14 @@ Test(api, of_one_stanza_nothing_is_told_of_another)
     cr_expect(strstr(json, "\"stanza\":\"other\"") && strstr(json, "\"stanza\":null"));
 }
 
+Test(api, a_stanza_that_nobody_watches_is_unknown_however_good_the_rest_is)
+{
+    struct page_target target = target_of("");
+    report_verdict(report, NULL, GRADE_OK, "mounted");
+    cr_expect(strstr(render(&target, 1, "typo"), "Z\",\"grade\":\"unknown\""), "%s",
+              strbuf_text(&out));
+}
+
 Test(api, hostile_texts_leave_it_well_formed)
 {
     static const char hostile[] = "\"},{\\ \x1b[2J\xff</script>\n\t\xe2\x80\xae";

@@ -513,6 +513,19 @@ Test(page, about_one_stanza_it_shows_that_one_and_what_belongs_to_none)
     free(html);
 }
 
+Test(page, a_stanza_that_nobody_watches_is_unknown_however_good_the_rest_is)
+{
+    struct page page = fleet();
+    page.only = "typo";
+    fleet_targets[0].group = "";
+    char *html = render_page(&page);
+    cr_expect(has(html, "<title>Unknown - "), "%s", html);
+    cr_expect(has(html, "Unknown</strong> nothing of this name is watched"), "%s", html);
+    cr_expect_not(has(html, "class=\"headline ok"));
+    cr_expect_not(has(html, "<ul class=\"problems\">\n</ul>"));
+    free(html);
+}
+
 Test(page, a_stanza_in_one_line_says_why_it_is_bad_cut_to_a_length)
 {
     struct page page = fleet();
