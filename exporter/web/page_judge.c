@@ -55,7 +55,7 @@ enum grade page_least_grade(const struct page *page)
     if (!page->only)
         return GRADE_NONE;
     for (size_t i = 0; i < page->target_count; i++) {
-        if (strcmp(page->targets[i].group, page->only) == 0)
+        if (*page->only && strcmp(page->targets[i].group, page->only) == 0)
             return GRADE_NONE;
     }
     return GRADE_UNKNOWN;

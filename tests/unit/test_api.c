@@ -132,6 +132,14 @@ Test(api, a_stanza_that_nobody_watches_is_unknown_however_good_the_rest_is)
               strbuf_text(&out));
 }
 
+Test(api, an_empty_name_is_no_stanza_s)
+{
+    struct page_target target = target_of("");
+    report_verdict(report, NULL, GRADE_OK, "mounted");
+    cr_expect(strstr(render(&target, 1, ""), "Z\",\"grade\":\"unknown\""), "%s",
+              strbuf_text(&out));
+}
+
 Test(api, hostile_texts_leave_it_well_formed)
 {
     static const char hostile[] = "\"},{\\ \x1b[2J\xff</script>\n\t\xe2\x80\xae";
