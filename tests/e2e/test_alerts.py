@@ -545,6 +545,11 @@ def test_stuck_children_and_a_dead_exporter_mute_nothing(alertmanager):
     [
         ("PgBackRestRepoUnreachable", "PgBackRestBackupLate"),
         ("PgBackRestRepoUnreachable", "PgBackRestBackupTooOld"),
+        ("PgBackRestRepoUnreachable", "PgBackRestRestorabilityUnknown"),
+        ("NfsMountMissing", "PgBackRestRestorabilityUnknown"),
+        ("NfsMountNotResponding", "PgBackRestRestorabilityUnknown"),
+        ("S3Unreachable", "PgBackRestRestorabilityUnknown"),
+        ("S3CredentialsRejected", "PgBackRestRestorabilityUnknown"),
         ("PgBackRestNoFullBackup", "PgBackRestBackupLate"),
         ("PgBackRestNoFullBackup", "PgBackRestBackupTooOld"),
         ("PgBackRestBackupTooOld", "PgBackRestBackupLate"),
