@@ -139,6 +139,7 @@ struct look {
     struct text_list broken;
     uint64_t missing_since, missing_older;
     size_t foreign;
+    uint32_t lost; /* as in struct way */
 };
 
 struct memory {
@@ -271,7 +272,7 @@ static bool knows_timeline(const struct archiver_observation *archiver)
 /* Where a restore would go. */
 struct way {
     struct timeline timeline; /* borrowed */
-    bool is_lost;             /* it does not get to production's timeline */
+    uint32_t lost;            /* production's timeline when it does not get there; 0: it does */
 };
 
 /*
@@ -288,7 +289,7 @@ static struct way find_way(const struct view *view, const struct info_stanza *st
     const struct timeline *history = wal_observation_history(view->wal, is_lost ? newest : id);
     return (struct way){
         .timeline = history ? *history : (struct timeline){.id = is_lost ? newest : id},
-        .is_lost = is_lost,
+        .lost = is_lost ? id : 0,
     };
 }
 
@@ -355,9 +356,10 @@ static bool remember(struct memory *memory, const struct restore_input *input,
     if (memory->now.listed_at >= listed_at || view->catalogue_at < memory->now.listed_at)
         return true;
     struct look look = {.listed_at = listed_at,
-                        .foreign = count_foreign(view, memory->now.foreign)};
+                        .foreign = count_foreign(view, memory->now.foreign),
+                        .lost = way->lost};
     struct restore_summary summary = restore_summarise(input);
-    look.missing_since = summary.missing_since + way->is_lost;
+    look.missing_since = summary.missing_since + (way->lost > 0);
     look.missing_older = summary.missing_older;
     if (!restore_broken(input, &look.broken, err)) {
         look_done(&look);
@@ -374,7 +376,7 @@ static void confirm(struct restore_summary *summary, const struct memory *memory
                     const struct way *way)
 {
     summary->missing_since =
-        least(memory->before.missing_since, summary->missing_since + way->is_lost);
+        least(memory->before.missing_since, summary->missing_since + (way->lost > 0));
     summary->missing_older = least(memory->before.missing_older, summary->missing_older);
 }
 
@@ -541,6 +543,7 @@ static bool judge(const struct view *view, struct memory *memory, struct run *ru
                                .input = &input,
                                .summary = &summary,
                                .foreign = least(memory->before.foreign, memory->now.foreign),
+                               .lost = memory->before.lost == way.lost ? way.lost : 0,
                                .drill = view->drill,
                                .archiver = archiver && view->archiver->current ? archiver : NULL,
                                .unknown_since = view->unknown_since,

@@ -192,16 +192,43 @@ static void add_restore(struct report *report, struct report_item *group,
     add_completing(report, group, story);
 }
 
+/* Of what is missing behind the newest backup, what is no history file. */
+static void add_missing_segments(struct report *report, struct report_item *group,
+                                 const struct restore_story *story)
+{
+    uint64_t segments = story->summary->missing_since - (story->lost > 0);
+    if (segments > 0)
+        report_verdict(report, group, GRADE_FAILED,
+                       "%" PRIu64 " WAL segments are missing behind the newest backup: a restore "
+                       "ends there without an error",
+                       segments);
+}
+
+/* The file may still lie in pg_wal or in another repository. */
+static void add_lost(struct report *report, struct report_item *group,
+                     const struct restore_story *story)
+{
+    struct strbuf command CLEANUP(strbuf_done) = {0};
+    if (story->lost == 0)
+        return;
+    report_verdict(report, group, GRADE_FAILED,
+                   "%08" PRIX32
+                   ".history is missing, or makes no sense: without an error a restore "
+                   "ends on timeline %" PRIu32 ", from which production has gone on to %" PRIu32,
+                   story->lost, story->input->production->id, story->lost);
+    repository_add_own_command(story->repository, "complete-wal", &command);
+    report_step(report, group,
+                "Copy the history file into it, as far as it is elsewhere:", strbuf_text(&command));
+}
+
 static void add_gap(struct report *report, struct report_item *group,
                     const struct restore_story *story)
 {
     struct strbuf command CLEANUP(strbuf_done) = {0};
     if (story->summary->missing_since == 0)
         return;
-    report_verdict(report, group, GRADE_FAILED,
-                   "%" PRIu64 " WAL segments are missing behind the newest backup: a restore "
-                   "ends there without an error",
-                   story->summary->missing_since);
+    add_missing_segments(report, group, story);
+    add_lost(report, group, story);
     repository_add_own_command(story->repository, "run", &command);
     strbuf_puts(&command, " -- backup --type=incr");
     report_step(report, group, "Take a backup now: it begins a window without the gap.",

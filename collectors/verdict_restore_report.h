@@ -17,6 +17,8 @@ struct restore_story {
     const struct restore_input *input; /* that it was judged by */
     const struct restore_summary *summary;
     size_t foreign; /* timelines that a default restore would follow away from production */
+    uint32_t lost;  /* production's timeline, whose history file is missing; 0: none. It is one of
+                     * missing_since. */
     const struct drill_observation *drill;       /* NULL: not known yet */
     const struct archiver_observation *archiver; /* PostgreSQL as it is now; NULL: not known */
     double unknown_since; /* when it could last be looked into, s since 1970; 0: it can be now */

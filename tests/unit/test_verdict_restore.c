@@ -446,6 +446,16 @@ Test(verdict_restore, without_its_history_a_restore_does_not_get_to_production)
     cr_expect_eq(value(SINCE), 1, "one that cannot be understood is none");
 }
 
+Test(verdict_restore, the_history_that_production_needs_is_named_when_two_looks_miss_it)
+{
+    archiver.timeline = 2;
+    store(1, 2, 6, 0);
+    look_again();
+    cr_expect_null(strstr(verdict(1), ".history"), "once is not enough");
+    look_again();
+    cr_expect(strstr(verdict(1), "00000002.history is missing") == verdict(1), "%s", verdict(1));
+}
+
 Test(verdict_restore, a_new_database_without_wal_has_nothing_to_restore)
 {
     static const char second[] = ",{\"id\":2,\"repo-key\":1,\"system-id\":1,\"version\":\"16\"}";

@@ -180,6 +180,26 @@ Test(verdict_restore_report, a_gap_behind_the_newest_backup_is_mended_by_another
     cr_expect(strstr(item(REPORT_STEP, 0)->command, " -- backup --type=incr"));
 }
 
+Test(verdict_restore_report, a_missing_history_file_is_named_and_is_no_segment)
+{
+    summary.missing_since = 1;
+    story.lost = 4;
+    cr_expect_str_eq(
+        item(REPORT_VERDICT, 1)->text,
+        "00000004.history is missing, or makes no sense: without an error a restore ends "
+        "on timeline 3, from which production has gone on to 4");
+    cr_expect(strstr(item(REPORT_STEP, 0)->command, "pgbackup_exporter complete-wal --stanza="));
+    cr_expect(strstr(item(REPORT_STEP, 1)->command, " -- backup --type=incr"));
+}
+
+Test(verdict_restore_report, segments_that_are_missing_beside_a_history_file_are_counted_alone)
+{
+    summary.missing_since = 3;
+    story.lost = 4;
+    cr_expect(strstr(item(REPORT_VERDICT, 1)->text, "2 WAL segments are missing") ==
+              item(REPORT_VERDICT, 1)->text);
+}
+
 Test(verdict_restore_report, what_cannot_be_looked_into_is_unknown_with_what_was_last_known)
 {
     story.unknown_since = NOW - 600;
