@@ -185,6 +185,7 @@ static const char settings[] = "listen_addresses = ''\n"
                                "session_preload_libraries = ''\n"
                                "local_preload_libraries = ''\n"
                                "synchronous_standby_names = ''\n"
+                               "max_prepared_transactions = 1000\n" /* as many as it may find */
                                "max_logical_replication_workers = 0\n"
                                "autovacuum = off\n"
                                "ssl = off\n"

@@ -262,6 +262,23 @@ def test_what_keeps_a_restored_server_from_starting_is_left_out(bed, drill):
         bed.postgres.sql("ALTER SYSTEM RESET ALL")
 
 
+@pytest.fixture
+def prepared_transaction(bed):
+    """One that production neither ends nor forgets."""
+    bed.postgres.sql("ALTER SYSTEM SET max_prepared_transactions = 5")
+    bed.postgres.restart()
+    bed.postgres.sql("BEGIN; CREATE TABLE pending (id int); PREPARE TRANSACTION 'pending'")
+    yield
+    bed.postgres.sql("ROLLBACK PREPARED 'pending'")
+    bed.postgres.sql("ALTER SYSTEM RESET ALL")
+    bed.postgres.restart()
+
+
+def test_a_prepared_transaction_does_not_keep_the_restored_server_from_starting(bed, drill, prepared_transaction):
+    bed.pgbackrest.backup("incr", 1)
+    proven(drill.run(1, "--target=backup"))
+
+
 def test_a_file_that_is_corrupt_in_the_repository_fails(bed, drill):
     folder = bed.pgbackrest.repo1 / "backup" / "main"
     bed.pgbackrest.backup("full", 1)
