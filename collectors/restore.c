@@ -278,29 +278,6 @@ static void add_window(struct restore_summary *summary, const struct restore_inp
     summary->window_start = window_start(input, last);
 }
 
-/* What WAL a backup needs, on the way to production's timeline. */
-struct range {
-    uint64_t start, stop;
-};
-
-/* Of the backups that need WAL from `number` on, the one that begins first. */
-static bool next_range(const struct restore_input *input, uint64_t number, struct range *ret)
-{
-    bool found = false;
-    for (size_t i = 0; i < input->stanza->backup_count; i++) {
-        const struct info_backup *backup = &input->stanza->backups[i];
-        struct wal_segment start, stop;
-        if (!is_current(input, backup) || !backup_range(input, backup, &start, &stop) ||
-            !is_on_the_way(input, backup) || stop.number < number)
-            continue;
-        if (found && start.number >= ret->start)
-            continue;
-        *ret = (struct range){start.number, stop.number};
-        found = true;
-    }
-    return found;
-}
-
 static uint64_t missing_in(const struct restore_input *input, uint64_t begin, uint64_t end)
 {
     return wal_archive_missing(input->archive, input->production, (struct wal_range){begin, end},
@@ -316,16 +293,21 @@ static uint64_t missing_between(const struct restore_input *input, uint64_t begi
     return !input->keeps_all_wal && gone == end - begin ? 0 : missing_in(input, begin, end);
 }
 
-/* From the oldest backup to the newest. */
-static uint64_t missing_before(const struct restore_input *input, uint64_t newest_stop)
+/* From the oldest backup to the newest, as they are listed. One that begins within those before it
+ * needs what lies behind them only. */
+static uint64_t missing_before(const struct restore_input *input)
 {
-    struct range range = {0};
     uint64_t missing = 0, at = 0;
-    while (at <= newest_stop && next_range(input, at, &range)) {
-        uint64_t from = range.start > at ? range.start : at;
+    for (size_t i = 0; i < input->stanza->backup_count; i++) {
+        const struct info_backup *backup = &input->stanza->backups[i];
+        struct wal_segment start, stop;
+        if (!is_current(input, backup) || !backup_range(input, backup, &start, &stop) ||
+            !is_on_the_way(input, backup) || stop.number < at)
+            continue;
+        uint64_t from = start.number > at ? start.number : at;
         missing += at == 0 ? 0 : missing_between(input, at, from);
-        missing += missing_in(input, from, range.stop + 1);
-        at = range.stop + 1;
+        missing += missing_in(input, from, stop.number + 1);
+        at = stop.number + 1;
     }
     return missing;
 }
@@ -340,7 +322,7 @@ static void add_gaps(struct restore_summary *summary, const struct restore_input
     uint64_t end = wal_archive_end(input->archive, input->production);
     uint64_t hole = wal_archive_run_end(input->archive, input->production, stop.number + 1);
     summary->gaps_known = true;
-    summary->missing_older = missing_before(input, stop.number);
+    summary->missing_older = missing_before(input);
     summary->missing_since = missing_in(input, stop.number + 1, end);
     summary->first_missing_since = (struct wal_segment){
         timeline_of_segment(input->production, hole, input->archive->segment_size), hole};
