@@ -49,7 +49,7 @@ static int delete_entry(const char *path, const struct stat *status UNUSED, int 
 static bool delete_tree(const char *path, struct err *err)
 {
     return nftw(path, delete_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 ||
-           err_system(err, errno, "cannot delete %s, which an earlier drill left", path);
+           err_system(err, errno, "cannot delete the folder %s of a drill", path);
 }
 
 /* The process whose id the server wrote into its folder; 0: none that works in that folder. */
@@ -118,12 +118,27 @@ static bool clear_entry(const char *base, const char *name, struct err *err)
     return cleared;
 }
 
+/* Who can rename our folder could have us restore into another one, or delete it. */
+static bool check_base(const char *base, struct err *err)
+{
+    struct stat status;
+    if (stat(base, &status) != 0)
+        return err_system(err, errno, "cannot use the folder %s", base);
+    bool trusted = status.st_uid == geteuid() || status.st_uid == 0;
+    bool open_to_all = (status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX);
+    return (trusted && !open_to_all) ||
+           err_set(err, ERR_CONFIG,
+                   "%s belongs to another account, or anybody can rename folders in it: name a "
+                   "folder of your own by --scratch",
+                   base);
+}
+
 bool drill_scratch_clear(const char *base, const char *prefix, struct err *err)
 {
     DIR *folder = opendir(base);
-    bool cleared = true;
     if (!folder)
         return errno == ENOENT || err_system(err, errno, "cannot look into %s", base);
+    bool cleared = check_base(base, err);
     for (struct dirent *entry; cleared && (entry = readdir(folder));) {
         if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
             cleared = clear_entry(base, entry->d_name, err);
@@ -195,6 +210,10 @@ static bool make_root(const char *base, const char *prefix, struct drill_scratch
     char *real = realpath(base, NULL);
     if (!real)
         return err_system(err, errno, "cannot use the folder %s", base);
+    if (!check_base(real, err)) {
+        free(real);
+        return false;
+    }
     struct strbuf template = {0};
     strbuf_printf(&template, "%s/%sXXXXXX", real, prefix);
     free(real);

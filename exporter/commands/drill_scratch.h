@@ -27,13 +27,15 @@ char *drill_scratch_prefix(const char *stanza, int64_t repo_key) MUST_USE;
 /*
  * Delete what earlier drills of that prefix left in `base`, ending a server that still runs there.
  * The caller holds the record's lock, so none of it is in use. ERR_SYSTEM names what cannot be
- * deleted. Blocks as the local file system does, and up to 10 s for the server.
+ * deleted; ERR_CONFIG: another account could rename what is in `base`. Blocks as the local file
+ * system does, and up to 10 s for the server.
  */
 bool drill_scratch_clear(const char *base, const char *prefix, struct err *err) MUST_USE;
 
 /*
  * Make a new one in `base`, which is made too, closed to other users. ERR_CONFIG: the path is too
- * long for a socket in it; ERR_PERMISSION, ERR_SYSTEM, ERR_MEMORY. Ended by drill_scratch_remove().
+ * long for a socket in it, or another account could rename what is in `base`; ERR_PERMISSION,
+ * ERR_SYSTEM, ERR_MEMORY. Ended by drill_scratch_remove().
  */
 bool drill_scratch_make(const char *base, const char *prefix, struct drill_scratch *ret,
                         struct err *err) MUST_USE;

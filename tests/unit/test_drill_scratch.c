@@ -174,6 +174,34 @@ Test(drill_scratch, a_path_too_long_for_a_socket_is_refused_and_nothing_is_left)
     cr_expect(strstr(err.text, "--scratch"), "%s", err.text);
 }
 
+Test(drill_scratch, is_not_made_or_cleared_where_anybody_could_put_another_folder_in_its_place)
+{
+    struct drill_scratch scratch = {0};
+    struct err err = {0};
+    cr_assert_eq(chmod(base, 0777), 0);
+    cr_expect_not(drill_scratch_make(base, "drill-main.repo2-", &scratch, &err));
+    cr_expect_eq(err.code, ERR_CONFIG);
+    cr_expect(strstr(err.text, base) == err.text, "%s", err.text);
+    cr_expect_not(drill_scratch_clear(base, "drill-main.repo2-", &err));
+}
+
+Test(drill_scratch, may_be_made_where_everybody_owns_what_he_made)
+{
+    cr_assert_eq(chmod(base, 01777), 0);
+    struct drill_scratch scratch = make();
+    drill_scratch_remove(&scratch);
+}
+
+Test(drill_scratch, is_not_made_in_a_folder_of_another_account)
+{
+    struct drill_scratch scratch = {0};
+    struct err err = {0};
+    if (geteuid() != 0 || chown(base, 65534, (gid_t)-1) != 0)
+        return; /* only root can give a folder away */
+    cr_expect_not(drill_scratch_make(base, "drill-main.repo2-", &scratch, &err));
+    cr_expect_eq(err.code, ERR_CONFIG);
+}
+
 Test(drill_scratch, its_room_is_that_of_the_file_system)
 {
     struct err err = {0};
