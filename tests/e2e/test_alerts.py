@@ -13,6 +13,7 @@ from alerting import AlertmanagerClient
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES_FILE = ROOT / "alerts" / "pgbackup.rules.yml"
+MIGRATION_FILE = ROOT / "alerts" / "migration.rules.yml"
 ROUTES_FILE = ROOT / "alerts" / "alertmanager.yml"
 UNIT_TESTS = sorted((ROOT / "alerts" / "tests").glob("*.yml"))
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -79,8 +80,21 @@ def unit_tests():
     return [test for file in UNIT_TESTS for test in yaml.safe_load(file.read_text())["tests"]]
 
 
-def test_promtool_accepts_the_rules():
-    run("promtool", "check", "rules", str(RULES_FILE))
+@pytest.mark.parametrize("file", [RULES_FILE, MIGRATION_FILE], ids=lambda file: file.stem)
+def test_promtool_accepts_the_rules(file):
+    run("promtool", "check", "rules", str(file))
+
+
+def test_migration_reads_only_documented_metrics_and_records_none_of_them():
+    rules = [rule for group in yaml.safe_load(MIGRATION_FILE.read_text())["groups"] for rule in group["rules"]]
+    documented = set(documented_metrics())
+    assert not {rule["record"] for rule in rules} & documented
+    assert set().union(*[metric_names(rule["expr"]) for rule in rules]) <= documented
+
+
+def test_the_document_of_migration_names_existing_rules():
+    named = set(re.findall(r"\b(?:Pg|Nfs|S3|Restore)[A-Z][A-Za-z]+", (ROOT / "docs" / "migration.md").read_text()))
+    assert named and named <= set(RULES)
 
 
 @pytest.mark.parametrize("file", UNIT_TESTS, ids=lambda file: file.stem)
