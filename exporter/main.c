@@ -45,7 +45,8 @@ static bool load(int argc, char *const argv[], struct settings **ret, int *ret_r
 {
     if (!settings_load(argc, argv, ret, ret_rest, err))
         return false;
-    if (geteuid() != 0 || document_is_wanted(*ret))
+    if (geteuid() != 0 || document_is_wanted(*ret) ||
+        command_help_is_wanted(argc - *ret_rest, argv + *ret_rest))
         return true;
     bool became = user_become((*ret)->pgbackrest.user, err);
     settings_free(*ret);

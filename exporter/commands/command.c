@@ -15,6 +15,14 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
+bool command_help_is_wanted(int argc, char *const argv[])
+{
+    if (argc != 2 || (strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0))
+        return false;
+    const struct command *command = command_find(argv[0]);
+    return command && *command->arguments; /* the others have none of their own */
+}
+
 /* The index of a word from `from` on; argc when it is not there. */
 static int find_word(int argc, char *const argv[], int from, const char *word)
 {

@@ -43,6 +43,12 @@ extern const struct command *const command_list[];
  */
 int command_failure_status(int argc, char *const argv[]);
 
+/*
+ * Whether no more than the help of a command is asked for, argv[0] being its name: a text, for
+ * which nobody need become the repositories' owner, who may not be there where a package is made.
+ */
+bool command_help_is_wanted(int argc, char *const argv[]);
+
 /* The command of that name, or NULL. */
 const struct command *command_find(const char *name);
 
