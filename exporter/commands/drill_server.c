@@ -24,7 +24,8 @@
 #define LAST_LINES    4
 #define VERSION_LIMIT 4096
 
-static const char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", NULL};
+#define BASE_ENVIRONMENT "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"
+static const char *const environment[] = {BASE_ENVIRONMENT, NULL};
 
 /* ---- finding the programs ---- */
 
@@ -217,21 +218,33 @@ static bool write_configuration(const struct drill_server *server, struct err *e
 
 /* ---- running ---- */
 
+/* Where systemd put our credentials: restore_command runs this program, which asks for them. */
+static void add_credentials_place(struct strbuf *out)
+{
+    const char *place = getenv("CREDENTIALS_DIRECTORY");
+    if (place)
+        strbuf_printf(out, "CREDENTIALS_DIRECTORY=%s", place);
+}
+
 bool drill_server_start(struct drill_server *server, struct err *err)
 {
     struct strbuf program CLEANUP(strbuf_done) = {0};
     struct strbuf file CLEANUP(strbuf_done) = {0};
+    struct strbuf credentials CLEANUP(strbuf_done) = {0};
     if (!write_configuration(server, err))
         return false;
+    add_credentials_place(&credentials);
     strbuf_printf(&program, "%s/postgres", server->programs);
     strbuf_printf(&file, "config_file=%s/postgresql.conf", server->scratch->path);
-    if (program.failed || file.failed)
+    if (program.failed || file.failed || credentials.failed)
         return err_memory(err);
     const char *const argv[] = {strbuf_text(&program), "-D", server->scratch->data, "-c",
                                 strbuf_text(&file),    NULL};
+    const char *const envp[] = {BASE_ENVIRONMENT,
+                                credentials.length ? strbuf_text(&credentials) : NULL, NULL};
     return companion_start(
         &(struct companion_spec){
-            .argv = argv, .envp = environment, .log = server->scratch->log, .end_signal = SIGQUIT},
+            .argv = argv, .envp = envp, .log = server->scratch->log, .end_signal = SIGQUIT},
         &server->process, err);
 }
 
