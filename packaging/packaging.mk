@@ -27,7 +27,7 @@ install: $(PROGRAM) $(MANUAL)
 	$(Q)install -D -m 755 $(PROGRAM) $(INTO)/bin/pgbackup_exporter
 	$(Q)install -D -m 644 $(MANUAL) $(INTO)/share/man/man8/pgbackup_exporter.8
 	$(Q)install -D -m 644 -t $(SHARE)/alerts alerts/*.yml
-	$(Q)install -D -m 644 -t $(SHARE)/dashboards dashboards/*.json
+	$(Q)install -D -m 644 -t $(SHARE)/dashboards dashboards/*.json dashboards/README.md
 	$(Q)install -D -m 644 -t $(DOCUMENTS) README.md CHANGELOG.md LICENSE docs/*.md docs/*.json packaging/pgbackup_exporter.yml
 	$(Q)install -D -m 644 -t $(DOCUMENTS)/runbooks docs/runbooks/*.md
 	$(Q)for unit in $(UNITS); do \

@@ -1,5 +1,6 @@
 """What is installed: the units of systemd, the manual page, the example, Debian's package."""
 import gzip
+import os
 import re
 import subprocess
 import tempfile
@@ -8,15 +9,14 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 from exporter import FAST, configuration
-from pgbackrest import STANZA
 from place import Place
 from process import Account
 
 SOURCE = REPOSITORY / "packaging/systemd"
-SHARED = SOURCE / "pgbackup-.service.d/common.conf"
 SERVICES = sorted(path.name for path in SOURCE.glob("pgbackup-*.service"))
 TIMERS = sorted(path.name for path in SOURCE.glob("*.timer"))
 ALL = sorted(path.name for path in SOURCE.iterdir() if path.is_file())
+DROP_INS = sorted(SOURCE.glob("*.d/*.conf"), key=lambda path: path.name)
 
 PROGRAM = "/usr/bin/pgbackup_exporter"
 WORST_EXPOSURE = 2.0
@@ -63,21 +63,31 @@ def installed_units(installed):
 # ---- units ----
 
 
-def settings_of(name, folder=SOURCE):
-    """(name, value) of each setting of a unit, with those that all services of commands share."""
-    files = [SHARED, folder / name] if name in SERVICES else [folder / name]
-    lines = [line for file in files for line in file.read_text().splitlines()]
+def drop_ins_of(name):
+    """In systemd's order: that of their names, whichever folder they are in."""
+    unit = name.removesuffix(".service")
+    return [file for file in DROP_INS if unit.startswith(file.parent.name.removesuffix(".service.d"))]
+
+
+def settings_in(file):
+    lines = file.read_text().splitlines()
     return [line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")]
 
 
-def setting(name, key, folder=SOURCE):
+def settings_of(name):
+    """(name, value) of each setting of a unit; of two the later one counts, so drop-ins come last."""
+    return [pair for file in [SOURCE / name, *drop_ins_of(name)] for pair in settings_in(file)]
+
+
+def setting(name, key):
     """The last value counts; None when there is none."""
-    return dict(settings_of(name, folder)).get(key)
+    return dict(settings_of(name)).get(key)
 
 
-def command_of(name, key=1):
+def command_of(name, key=1, **variables):
     """The words of ExecStart=, as systemd makes them for the instance `key`."""
-    environment = dict(value.split("=", 1) for setting, value in settings_of(name) if setting == "Environment")
+    given = dict(value.split("=", 1) for setting, value in settings_of(name) if setting == "Environment")
+    environment = {**given, **variables}
     words = setting(name, "ExecStart").split()
     expanded = [environment[word[1:]].split() if word.startswith("$") else [word] for word in words]
     return [word.replace("%i", str(key)) for part in expanded for word in part]
@@ -108,9 +118,22 @@ def test_the_program_understands_what_a_service_asks_of_it(place, installed, nam
     assert result.stdout.startswith("usage: " if look == "--help" else ("PGBACKREST_", "/", "pgbackrest")), result.stdout
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_no_unit_says_what_a_repository_is(name):
-    assert not re.search(r"--(repo|pg)\d+-|PGBACKREST_|s3-", (SOURCE / name).read_text() + SHARED.read_text())
+@pytest.mark.parametrize("file", [SOURCE / name for name in ALL] + DROP_INS, ids=lambda file: file.name)
+def test_no_unit_says_what_a_repository_is(file):
+    assert not re.search(r"--(repo|pg)\d+-|PGBACKREST_|s3-", file.read_text())
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_drop_in_takes_back_what_a_service_says_of_itself(name):
+    own = {key for key, _ in settings_in(SOURCE / name)} - {"Environment"}
+    assert not [file.name for file in drop_ins_of(name) if own & dict(settings_in(file)).keys()]
+
+
+def test_a_drill_may_give_files_their_owner_and_compile_queries():
+    drill = "pgbackup-drill@.service"
+    assert [value for key, value in settings_of(drill) if key == "SystemCallFilter"][-1] == "@chown"
+    assert setting(drill, "MemoryDenyWriteExecute") == "no"
+    assert setting(drill, "TimeoutStopSec") == "5min"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -158,20 +181,32 @@ def test_a_full_backup_is_made_at_two_and_an_incremental_one_each_hour():
     assert setting("pgbackup-incr@.timer", "OnCalendar") == "*-*-* *:30:00"
 
 
-def test_the_services_back_up_into_both_repositories(own_bed, program_path):
-    """Each command as systemd would start it, with the configuration by the environment's variable."""
+@pytest.fixture
+def as_systemd_does(own_bed, program_path):
+    """as_systemd_does(unit, key): the command of a service, with credentials where systemd puts them."""
     place = own_bed.place
     program = place.copy_program(program_path)
-    file = place.write("units.yml", configuration(own_bed, FAST))
-    names = ("stanza-create", "full", "incr", "expire", "complete-wal")
+    folder = own_bed.credentials_file.parent
+    text = configuration(own_bed, FAST).replace(f"file: {folder}/", "file: $CREDENTIALS_DIRECTORY/")
+    environment = {
+        "PGBACKUP_EXPORTER_CONFIG_FILE": str(place.write("units.yml", text)),
+        "CREDENTIALS_DIRECTORY": str(folder),
+    }
+
+    def begin(name, key, **variables):
+        return place.run([program, *command_of(name, key, **variables)[1:]], environment).stdout
+
+    return begin
+
+
+def test_the_services_back_up_into_both_repositories_and_prove_them(own_bed, as_systemd_does):
     for key in (1, 2):
-        for name in names:
-            words = command_of(f"pgbackup-{name}@.service", key)
-            place.run([program, *words[1:]], {"PGBACKUP_EXPORTER_CONFIG_FILE": str(file)})
-    told = place.run([program, f"--config.file={file}", "run", "--", "info"]).stdout
-    for key in (1, 2):
-        assert re.search(rf"(?s)full backup: .*incr backup: .*repo{key}: ", told), told
-    assert STANZA in told
+        for name in ("stanza-create", "baseline", "incr", "full", "expire", "complete-wal"):
+            as_systemd_does(f"pgbackup-{name}@.service", key)
+        types = [backup["type"] for backup in own_bed.pgbackrest.info(key)["backup"]]
+        assert types[-3:] == ["full", "incr", "full"]
+        proven = as_systemd_does("pgbackup-drill@.service", key, DRILL="--allow-same-filesystem")
+        assert f"of repository {key}" in proven and "PROVEN" in proven
 
 
 # ---- manual page ----
@@ -207,13 +242,38 @@ def test_the_manual_page_has_every_flag_and_command_of_the_help(place, installed
         assert re.search(rf"^\.Ss {command}$", manual.read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", ["once", "run", "complete-wal", "drill"])
-def test_the_manual_page_has_every_option_of_a_command(place, installed, manual, command):
+def commands_with_arguments(place, program):
+    """The names of those that the help shows with arguments: they have a help of their own."""
+    listed = place.run([program, "--help"]).stdout.split("\nCommands:\n")[1]
+    return re.findall(r"^  ([a-z-]+) .+$", listed, re.MULTILINE)
+
+
+def test_the_manual_page_has_every_option_of_every_command(place, installed, manual):
     text = readable(manual)
-    told = place.run([installed / "bin/pgbackup_exporter", command, "--help"]).stdout
-    options = re.findall(r"^ +(?:-\w, +)?(--[a-z-]+)", told, re.MULTILINE)
-    assert options
-    assert not [option for option in options if f" {option}" not in text]
+    program = installed / "bin/pgbackup_exporter"
+    commands = commands_with_arguments(place, program)
+    assert {"once", "run", "complete-wal", "drill"} <= set(commands)
+    for command in commands:
+        told = place.run([program, command, "--help"]).stdout
+        options = re.findall(r"^ +(?:-\w, +)?(--[a-z-]+)", told, re.MULTILINE)
+        assert options, command
+        assert not [option for option in options if f" {option}" not in text], command
+
+
+def test_the_page_is_made_where_nobody_owns_repositories(tmp_path, program_path):
+    """In a container that builds packages, as root."""
+    file = tmp_path / "exporter.yml"
+    file.write_text("pgbackrest: {user: nobody-of-this-name}\n")
+    environment = {**os.environ, "PGBACKUP_EXPORTER_CONFIG_FILE": str(file)}
+    page = run(REPOSITORY / "packaging/man/build", program_path, "2026-01-31", env=environment).stdout
+    assert "allow-same-filesystem" in page
+
+
+def test_no_page_is_made_from_a_program_that_fails(tmp_path):
+    program = tmp_path / "program"
+    program.write_text('#!/bin/sh\n[ "$2" != --help ] || exit 2\nprintf "\\nCommands:\\n  drill --repo KEY\\n"\n')
+    program.chmod(0o755)
+    assert run(REPOSITORY / "packaging/man/build", program, "2026-01-31", check=False).returncode == 2
 
 
 def test_the_manual_page_has_every_key_of_the_configuration(manual):

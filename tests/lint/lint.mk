@@ -82,7 +82,7 @@ build/lint-tidy/%.c.ok: %.c $(filter %.h,$(OUR_C)) collectors/list.def .clang-ti
 lint-shell:
 	$(SAY) SHELL
 	$(Q)command -v shellcheck >/dev/null || $(call HINT,shellcheck)
-	$(Q)$(if $(SHELL_SCRIPTS),shellcheck $(SHELL_SCRIPTS))
+	$(Q)$(if $(SHELL_SCRIPTS),shellcheck -x $(SHELL_SCRIPTS))
 
 lint-python:
 	$(SAY) PYTHON
