@@ -136,8 +136,7 @@ Test(api, an_empty_name_is_no_stanza_s)
 {
     struct page_target target = target_of("");
     report_verdict(report, NULL, GRADE_OK, "mounted");
-    cr_expect(strstr(render(&target, 1, ""), "Z\",\"grade\":\"unknown\""), "%s",
-              strbuf_text(&out));
+    cr_expect(strstr(render(&target, 1, ""), "Z\",\"grade\":\"unknown\""), "%s", strbuf_text(&out));
 }
 
 Test(api, hostile_texts_leave_it_well_formed)
