@@ -5,12 +5,15 @@ import pwd
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import jsonschema
 import missing
+import mounts
 import pytest
 from bed import Bed
 from conftest import REPOSITORY
@@ -94,16 +97,22 @@ class Clinic:
         assert result.returncode in (0, 1), result.stderr
 
 
-@pytest.fixture(scope="module")
-def clinic(program_path):
+@contextmanager
+def sound_clinic(program):
     """Sound: repository 2 has the WAL that its backups need."""
     bed = Bed().start(alerting=False)
     try:
-        clinic = Clinic(bed, program_path)
+        clinic = Clinic(bed, program)
         bed.place.run(clinic.words("complete-wal", "--repo=2"))
         yield clinic
     finally:
         bed.stop()
+
+
+@pytest.fixture(scope="module")
+def clinic(program_path):
+    with sound_clinic(program_path) as clinic:
+        yield clinic
 
 
 def archive_once(bed):
@@ -252,6 +261,28 @@ def gap_behind_the_newest_backup(clinic):
     yield nothing
 
 
+# Stands for the mount point's line in /etc/fstab.
+MOUNT = """\
+#!/bin/sh
+exec /bin/mount --bind "$1" "$1"
+"""
+
+
+@contextmanager
+def repository_not_mounted(clinic):
+    if mounts.reason_against():
+        pytest.skip(mounts.reason_against())
+    folder = clinic.bed.pgbackrest.repo1
+    clinic.bed.place.write("bin/mount", MOUNT, 0o755)
+    clinic.configure(lambda text: text.replace("name: nas\n", f"name: nas\n    mount: {{path: {folder}}}\n"))
+    try:
+        yield nothing
+    finally:
+        if f" {folder} " in Path("/proc/self/mounts").read_text():
+            subprocess.run(["umount", folder], check=True)
+        clinic.configure(lambda text: text)
+
+
 SETUPS = [
     (repository_of_another_user, "user postgres may not read repository 1 (nas)"),
     (credentials_gone, "credentials.env: cannot be opened: No such file or directory"),
@@ -266,6 +297,7 @@ SETUPS = [
     (object_store_down, "Object store of repository 2 (r2): cannot be used: the connection was refused"),
     (backup_without_its_wal, "Restore from repository 2 (r2): the newest backup is NOT restorable"),
     (gap_behind_the_newest_backup, "WAL segments are missing behind the newest backup"),
+    (repository_not_mounted, "NOT mounted: nothing is mounted on "),
 ]
 # Only looks on: what it says next is for a person.
 LOOKS = re.compile(r"pg_lsclusters|ps |sudo -u postgres psql .*FROM pg_settings")
@@ -339,6 +371,55 @@ def test_a_user_without_rights_is_the_first_failure(clinic):
     failure = findings(result.stdout, "FAILED")[0]
     assert failure.text.startswith("Rights of nobody: user nobody may not read repository 1 (nas)")
     clinic.do(f"{failure.commands[0]} || [ $? -eq 1 ]")  # no failure: a warning at most
+
+
+def test_a_database_that_was_made_anew_is_told_to_the_repositories(program_path):
+    with sound_clinic(program_path) as clinic:
+        postgres = clinic.bed.postgres
+        postgres.stop()
+        postgres.data.rename(postgres.data.with_suffix(".former"))
+        postgres.create()
+        postgres.start()
+        for repository in ("1 (nas)", "2 (r2)"):
+            failure = clinic.first_failure()
+            assert failure.text.startswith(f"Database of repository {repository}: it knows another database")
+            for command in failure.commands:
+                clinic.do(command)
+        clinic.assert_sound()
+
+
+@pytest.fixture
+def drills_wanted(clinic):
+    """Of repository 1; drills have a file system of their own."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="pgbackup-drills-") as state:
+        clinic.bed.place.account.own(Path(state))
+        wanted = "recovery-point: 15m, drill: 9d"
+        clinic.configure(
+            lambda text: re.sub("state-directory: .*", f"state-directory: {state}", text).replace(
+                "recovery-point: 15m", wanted
+            )
+        )
+        yield
+        clinic.configure(lambda text: text)
+
+
+def about_drills(clinic, section):
+    return [finding for finding in findings(clinic.look().stdout, section) if "drill" in finding.text]
+
+
+def test_a_drill_that_was_never_made_is_made(clinic, drills_wanted):
+    never = about_drills(clinic, "WARNING")
+    assert "no restore from it was ever proven by a drill" in never[0].text
+    clinic.do(never[0].commands[0])
+    assert not about_drills(clinic, "WARNING")
+
+
+def test_a_drill_that_failed_is_told_with_where_it_failed(clinic, drills_wanted):
+    checks = clinic.bed.place.write("checks.sql", "SELECT 1 / 0;\n")
+    clinic.bed.place.run(clinic.words("drill", "--repo=1", f"--sql={checks}"), check=False, timeout=120)
+    failed = about_drills(clinic, "FAILED")
+    assert "The last restore drill failed at running the SQL given: " in failed[0].text
+    assert failed[0].sentences
 
 
 # ---- what it promises ----
