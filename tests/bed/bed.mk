@@ -10,9 +10,10 @@ deps:
 	$(Q)sh tests/bed/deps
 	$(Q)$(MAKE) --no-print-directory $(BED_MODULES)
 
+# A link leads to another checkout's modules, which npm would delete.
 $(BED_MODULES): tests/bed/package.json tests/bed/package-lock.json
 	$(SAY) NPM $@
-	$(Q)npm ci --prefix tests/bed --no-audit --no-fund --loglevel=error
+	$(Q)[ -L tests/bed/node_modules ] || npm ci --prefix tests/bed --no-audit --no-fund --loglevel=error
 	$(Q)touch $@
 
 # A second make each: pkg-config is asked when make reads the Makefile, before deps has run.
