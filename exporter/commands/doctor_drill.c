@@ -34,8 +34,10 @@ static void check(const struct doctor *doctor, const struct stanza_repository *r
                   struct report *report)
 {
     const struct drill_observation *seen = doctor_observation_of(doctor, "drill", repository);
-    double objective = repository->settings ? repository->settings->objectives.drill : 0;
-    if (!seen || objective <= 0)
+    if (!seen || !repository->settings)
+        return;
+    double objective = repository->settings->objectives.drill;
+    if (objective <= 0)
         return;
     if (clock_wall_seconds() - seen->success_ended_at > objective)
         say_overdue(doctor, repository, seen, report);

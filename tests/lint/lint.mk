@@ -49,12 +49,13 @@ lint: format-check check-layers functions words log-events lint-shell lint-pytho
 #   unknownEvaluationOrder  takes `list[count++] = (struct x){.a = ...}` for two side effects
 #   readdirCalled         readdir() is safe on a stream of one's own; readdir_r() is deprecated
 #   getpwnamCalled        called once, before any thread is started
+#   getpwuidCalled        called by one thread only
 # sys/queue.h is read after all: LIST_FOREACH is a loop.
 CPPCHECK := cppcheck --quiet -j2 --std=c11 --error-exitcode=1 --inline-suppr -I. \
 	$(addprefix --include=,$(firstword $(wildcard /usr/include/*/sys/queue.h /usr/include/sys/queue.h))) \
 	--library=posix,gnu,bsd --enable=warning,performance,portability \
 	$(addprefix --suppress=,missingIncludeSystem resourceLeak memleak unknownEvaluationOrder readdirCalled \
-	getpwnamCalled)
+	getpwnamCalled getpwuidCalled)
 
 lint-cppcheck:
 	$(SAY) CPPCHECK
