@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +22,12 @@
 #include "exporter/commands/arguments.h"
 #include "exporter/commands/command.h"
 #include "exporter/commands/drill_check.h"
+#include "exporter/commands/drill_moment.h"
+#include "exporter/commands/drill_programs.h"
 #include "exporter/commands/drill_restore.h"
 #include "exporter/commands/drill_room.h"
 #include "exporter/commands/drill_server.h"
+#include "exporter/commands/drill_window.h"
 #include "exporter/commands/run_line.h"
 #include "exporter/commands/signals.h"
 #include "exporter/config/lists.h"
@@ -58,7 +62,8 @@ static const struct option rows[] = {
         .shown = "the newest of the current database"),
     ROW("target", OPTION_TEXT, target,
         "How far recovery goes: latest (all WAL there is, as a restore does), backup (to its end) "
-        "or a time such as 2026-11-23 02:00:00+00.",
+        "or a time such as 2026-11-23 02:00:00+00; random: one by chance, with the backup before "
+        "it, of all that WAL leads on from.",
         .value = "TARGET", .shown = "latest with continuous WAL, else backup"),
     ROW("db-include", OPTION_TEXTS, databases,
         "Restore only this database; can be repeated. Such a drill proves nothing of the rest and "
@@ -108,6 +113,8 @@ struct drill {
     struct drill_restore restore;
     struct drill_backup backup;
     char *programs;
+    struct drill_window window; /* with a random target */
+    struct strbuf moment;       /* its time, in words for recovery */
     struct drill_server server;
     struct drill_findings findings;
     struct repository_env secrets; /* what no message may show */
@@ -182,14 +189,30 @@ static bool end_record(struct drill *drill, bool proven, struct err *failure, st
 
 /* ---- the stages ---- */
 
+static bool find_programs(struct drill *drill, struct err *err)
+{
+    const struct passwd *account = getpwuid(geteuid());
+    const struct drill_host host = {
+        .pool = drill->pool,
+        .root = "",
+        .user = account ? account->pw_name : "postgres",
+        .home = account ? account->pw_dir : "/var/lib/postgresql",
+    };
+    return drill_programs_find(&host, drill->backup.version, drill->options->postgres_bin,
+                               &drill->guard.bound, &drill->programs, err);
+}
+
 static bool choose(struct drill *drill, struct err *err)
 {
-    if (!repository_env(drill->repository, &drill->secrets, err) ||
-        !drill_restore_choose(&drill->restore, drill->options->set, &drill->backup, err) ||
-        !replace_text(&drill->record.label, drill->backup.label, err))
+    const char *set = drill->options->set;
+    if (!repository_env(drill->repository, &drill->secrets, err))
         return false;
-    return drill_server_find(drill->pool, drill->backup.version, drill->options->postgres_bin,
-                             &drill->guard.bound, &drill->programs, err);
+    bool chosen =
+        drill->restore.target == DRILL_RANDOM
+            ? drill_window_choose(&drill->restore, set, &drill->window, &drill->backup, err)
+            : drill_restore_choose(&drill->restore, set, &drill->backup, err);
+    return chosen && replace_text(&drill->record.label, drill->backup.label, err) &&
+           find_programs(drill, err);
 }
 
 static bool make_folder(struct drill *drill, const char *base, const char *prefix, struct err *err)
@@ -220,16 +243,36 @@ static bool restore(struct drill *drill, struct err *err)
            drill_restore_run(&drill->restore, &drill->backup, err);
 }
 
+/* The moment is told before it is tried, so that a failure can be tried again. */
+static bool settle_moment(struct drill *drill, struct err *err)
+{
+    if (drill->restore.target != DRILL_RANDOM)
+        return true;
+    if (!drill_window_settle(&drill->restore, drill->programs, &drill->window, err))
+        return false;
+    if (drill->window.moment <= 0) {
+        puts("no transaction of late behind the backup: recovering to the end of the WAL");
+        drill->restore.target = DRILL_LATEST;
+        return true;
+    }
+    drill_moment_add(&drill->moment, drill->window.moment);
+    printf("a moment by chance: --set %s --target \"%s\"\n", drill->backup.label,
+           strbuf_text(&drill->moment));
+    return !drill->moment.failed || err_memory(err);
+}
+
 static bool recover(struct drill *drill, struct err *err)
 {
-    if (!enter_stage(drill, "recovering", err))
+    if (!enter_stage(drill, "recovering", err) || !settle_moment(drill, err))
         return false;
     drill->server = (struct drill_server){
         .scratch = &drill->scratch,
         .guard = &drill->guard,
         .pool = drill->pool,
         .programs = drill->programs,
+        .version = drill->backup.version,
         .user = drill->options->user,
+        .until = drill->moment.length > 0 ? strbuf_text(&drill->moment) : NULL,
     };
     if (!drill_server_start(&drill->server, err) || !drill_server_wait(&drill->server, err))
         return false;
@@ -270,8 +313,14 @@ static bool run_amcheck(struct drill *drill, struct err *err)
 
 static bool look_into(struct drill *drill, struct err *err)
 {
+    enum drill_target target = drill->restore.target;
+    const struct drill_goal goal = {
+        .backup = &drill->backup,
+        .all_wal = target == DRILL_LATEST,
+        .one_moment = target == DRILL_TIME || target == DRILL_RANDOM,
+    };
     if (!enter_stage(drill, "reading every catalogue", err) ||
-        !drill_check_databases(&drill->server, &drill->backup, &drill->findings, err))
+        !drill_check_databases(&drill->server, &goal, &drill->findings, err))
         return false;
     drill->record.recovered_at = drill->findings.recovered_at;
     return run_sql(drill, err) && run_amcheck(drill, err);
@@ -316,6 +365,8 @@ static void tell_success(const struct drill *drill)
     when_add_utc(&text, record->recovered_at);
     strbuf_printf(&text, "; %d databases were read", drill->findings.databases);
     puts(strbuf_text(&text));
+    if (drill->findings.stopped.length > 0)
+        printf("recovery stopped %s\n", strbuf_text(&drill->findings.stopped));
     if (!drill->findings.has_checksums)
         puts("note: the cluster has no page checksums, so tables were not verified page by page "
              "(--amcheck does)");
@@ -341,10 +392,13 @@ static bool name_target(struct drill *drill, struct err *err)
         drill->restore.target = DRILL_LATEST;
     else if (strcmp(target, "backup") == 0)
         drill->restore.target = DRILL_BACKUP;
+    else if (strcmp(target, "random") == 0)
+        drill->restore.target = DRILL_RANDOM;
     else if (target[0] >= '0' && target[0] <= '9')
         drill->restore.target = DRILL_TIME;
     else
-        return err_set(err, ERR_CONFIG, "--target takes latest, backup or a time, not %s", target);
+        return err_set(err, ERR_CONFIG, "--target takes latest, backup, random or a time, not %s",
+                       target);
     drill->restore.time = target;
     return true;
 }
@@ -386,6 +440,9 @@ static void drill_done(struct drill *drill)
     repository_env_done(&drill->secrets);
     drill_record_done(&drill->record);
     drill_backup_done(&drill->backup);
+    drill_window_done(&drill->window);
+    drill_findings_done(&drill->findings);
+    strbuf_done(&drill->moment);
     strbuf_done(&drill->record_path);
     strbuf_done(&drill->restore_lock);
     free(drill->programs);

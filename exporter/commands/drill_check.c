@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "collectors/model/wal.h"
 #include "exporter/sources/pg.h"
 
 #define QUERY_MS        600000
@@ -71,6 +72,46 @@ static bool check_position(const struct drill_server *server, struct pg *pg,
     return true;
 }
 
+/*
+ * PostgreSQL takes a segment that is missing for the end of the WAL and starts without a word. What
+ * the repository listed before the restore must all have come.
+ */
+static bool check_newest(const struct drill_server *server, struct pg *pg, const char *newest,
+                         struct err *err)
+{
+    static const char question[] =
+        "SELECT setting, pg_last_wal_replay_lsn() - '0/0'::pg_lsn, pg_last_wal_replay_lsn()"
+        " FROM pg_settings WHERE name = 'wal_segment_size'";
+    struct pg_rows *rows CLEANUP(pg_rows_freep) = NULL;
+    struct wal_segment segment;
+    if (!ask(server, pg, question, &rows, err))
+        return false;
+    double size = pg_rows_double(rows, 0, 0);
+    if (!(size > 0) || !wal_segment_parse(newest, (uint64_t)size, &segment))
+        return err_set(err, ERR_PROTOCOL, "%s is no WAL segment of this cluster", newest);
+    double begin = (double)wal_segment_end(&segment, (uint64_t)size) - size;
+    return pg_rows_double(rows, 0, 1) > begin ||
+           err_set(err, ERR_PROTOCOL,
+                   "recovery ended at %s, though the repository lists WAL up to %s: a segment "
+                   "between is missing, and a restore would lose what is behind it (to the end of "
+                   "the backup only: --target backup)",
+                   pg_rows_text(rows, 0, 2), newest);
+}
+
+static bool check_goal(const struct drill_server *server, struct pg *pg,
+                       const struct drill_goal *goal, struct drill_findings *ret, struct err *err)
+{
+    const struct drill_backup *backup = goal->backup;
+    if (backup->offline)
+        return true;
+    if (goal->one_moment)
+        drill_server_stop_reason(server->scratch->log, &ret->stopped);
+    if (goal->one_moment && ret->stopped.length == 0)
+        return err_set(err, ERR_PROTOCOL, "recovery did not stop at the moment asked for");
+    return !goal->all_wal || !backup->newest_wal ||
+           check_newest(server, pg, backup->newest_wal, err);
+}
+
 /* Every row is turned into text, so that all of it is read, what is stored out of line too. */
 static bool read_table(const struct drill_server *server, struct pg *pg, const char *table,
                        struct err *err)
@@ -134,16 +175,24 @@ static bool count_collations(const struct drill_server *server, struct pg *pg,
     return true;
 }
 
-bool drill_check_databases(const struct drill_server *server, const struct drill_backup *backup,
+void drill_findings_done(struct drill_findings *findings)
+{
+    strbuf_done(&findings->stopped);
+}
+
+bool drill_check_databases(const struct drill_server *server, const struct drill_goal *goal,
                            struct drill_findings *ret, struct err *err)
 {
     struct drill_findings findings = {0};
     struct pg *pg CLEANUP(pg_closep) = open_database(server, "postgres", err);
-    bool sound = pg && check_position(server, pg, backup, &findings, err) &&
+    bool sound = pg && check_position(server, pg, goal->backup, &findings, err) &&
+                 check_goal(server, pg, goal, &findings, err) &&
                  check_all(server, pg, &findings, err) &&
                  count_collations(server, pg, &findings, err);
     if (sound)
         *ret = findings;
+    else
+        drill_findings_done(&findings);
     return sound;
 }
 

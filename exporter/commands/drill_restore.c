@@ -18,12 +18,14 @@ void drill_backup_done(struct drill_backup *backup)
     free(backup->label);
     free(backup->version);
     free(backup->lsn_stop);
+    free(backup->newest_wal);
     *backup = (struct drill_backup){0};
 }
 
 /* ---- choosing ---- */
 
-static bool read_catalogue(const struct drill_restore *restore, struct info **ret, struct err *err)
+bool drill_restore_catalogue(const struct drill_restore *restore, struct info **ret,
+                             struct err *err)
 {
     struct repository_env env CLEANUP(repository_env_done) = {0};
     struct bound bound = bound_after(INFO_MS, restore->guard->bound.stop_fd);
@@ -63,18 +65,35 @@ static const char *version_of(const struct info_stanza *stanza, const struct inf
     return "";
 }
 
-static bool copy_backup(const struct info_stanza *stanza, const struct info_backup *found,
-                        struct drill_backup *ret, struct err *err)
+static const char *newest_wal_of(const struct info_stanza *stanza, const struct info_backup *backup)
+{
+    for (size_t i = 0; i < stanza->archive_count; i++) {
+        const struct info_archive *archive = &stanza->archives[i];
+        if (archive->repo_key == backup->repo_key && archive->database_id == backup->database_id)
+            return archive->max;
+    }
+    return NULL;
+}
+
+/* A copy, or NULL for NULL. */
+static bool copy_text(const char *text, char **ret)
+{
+    *ret = text ? strdup(text) : NULL;
+    return *ret || !text;
+}
+
+bool drill_backup_copy(const struct info_stanza *stanza, const struct info_backup *found,
+                       struct drill_backup *ret, struct err *err)
 {
     struct drill_backup backup = {
-        .label = strdup(found->label),
-        .version = strdup(version_of(stanza, found)),
-        .lsn_stop = found->lsn_stop ? strdup(found->lsn_stop) : NULL,
         .stop = (double)found->stop,
         .size_bytes = found->size_bytes,
         .offline = !found->archive_start,
     };
-    if (!backup.label || !backup.version || (found->lsn_stop && !backup.lsn_stop)) {
+    if (!copy_text(found->label, &backup.label) ||
+        !copy_text(version_of(stanza, found), &backup.version) ||
+        !copy_text(found->lsn_stop, &backup.lsn_stop) ||
+        !copy_text(newest_wal_of(stanza, found), &backup.newest_wal)) {
         drill_backup_done(&backup);
         return err_memory(err);
     }
@@ -100,12 +119,13 @@ bool drill_restore_choose(const struct drill_restore *restore, const char *label
                           struct drill_backup *ret, struct err *err)
 {
     struct info *info CLEANUP(info_unrefp) = NULL;
-    if (!read_catalogue(restore, &info, err))
+    if (!drill_restore_catalogue(restore, &info, err))
         return false;
     const struct info_stanza *stanza = info_find_stanza(info, restore->repository->stanza->name);
     const struct info_backup *found =
         stanza ? find_backup(stanza, restore->repository->key, label) : NULL;
-    return found ? copy_backup(stanza, found, ret, err) : says_none(restore, stanza, label, err);
+    return found ? drill_backup_copy(stanza, found, ret, err)
+                 : says_none(restore, stanza, label, err);
 }
 
 /* ---- restoring ---- */
@@ -210,28 +230,38 @@ static void add_target(struct words *words, const struct drill_restore *restore,
         add_word(words, "--type", "none");
         return;
     }
-    static const char *const types[] = {
-        [DRILL_LATEST] = "default", [DRILL_BACKUP] = "immediate", [DRILL_TIME] = "time"};
+    static const char *const types[] = {[DRILL_LATEST] = "default",
+                                        [DRILL_BACKUP] = "immediate",
+                                        [DRILL_TIME] = "time",
+                                        [DRILL_RANDOM] = "default"};
     add_word(words, "--type", types[restore->target]);
     if (restore->target == DRILL_TIME)
         add_word(words, "--target", restore->time);
-    if (restore->target != DRILL_LATEST)
+    if (restore->target == DRILL_TIME || restore->target == DRILL_BACKUP)
         add_word(words, "--target-action", "promote");
+}
+
+/* What every command of pgbackrest begins with. */
+static void add_command(struct words *words, const struct drill_restore *restore,
+                        const char *command)
+{
+    struct strbuf repo CLEANUP(strbuf_done) = {0};
+    strbuf_printf(&repo, "%" PRId64, restore->repository->key);
+    add_word(words, restore->program, NULL);
+    add_word(words, command, NULL);
+    add_word(words, "--no-config", NULL);
+    add_word(words, "--stanza", restore->repository->stanza->name);
+    add_word(words, "--repo", strbuf_text(&repo));
+    words->failed = words->failed || repo.failed;
 }
 
 static void add_words(struct words *words, const struct drill_restore *restore,
                       const struct drill_backup *backup, const char *self)
 {
     struct strbuf command CLEANUP(strbuf_done) = {0};
-    struct strbuf repo CLEANUP(strbuf_done) = {0};
     strbuf_puts(&command, "restore_command=");
     add_restore_command(&command, restore, self);
-    strbuf_printf(&repo, "%" PRId64, restore->repository->key);
-    add_word(words, restore->program, NULL);
-    add_word(words, "restore", NULL);
-    add_word(words, "--no-config", NULL);
-    add_word(words, "--stanza", restore->repository->stanza->name);
-    add_word(words, "--repo", strbuf_text(&repo));
+    add_command(words, restore, "restore");
     add_word(words, "--set", backup->label);
     add_word(words, "--no-delta", NULL);
     add_word(words, "--no-link-all", NULL);
@@ -240,17 +270,17 @@ static void add_words(struct words *words, const struct drill_restore *restore,
         add_word(words, "--recovery-option", strbuf_text(&command));
     for (const char *const *name = restore->databases; name && *name; name++)
         add_word(words, "--db-include", *name);
-    words->failed = words->failed || command.failed || repo.failed;
+    words->failed = words->failed || command.failed;
 }
 
-static bool says_failed(const struct drill_restore *restore, const struct repository_env *env,
-                        struct err *err)
+static bool says_failed(const struct drill_restore *restore, const char *command,
+                        const struct repository_env *env, struct err *err)
 {
     struct strbuf words CLEANUP(strbuf_done) = {0};
     struct strbuf sound CLEANUP(strbuf_done) = {0};
     drill_server_last_words(restore->scratch->log, &words);
     repository_redact(env, strbuf_text(&words), &sound);
-    return err_set(err, ERR_EXIT, "pgbackrest restore: %s", strbuf_text(&sound));
+    return err_set(err, ERR_EXIT, "pgbackrest %s: %s", command, strbuf_text(&sound));
 }
 
 static bool run(const struct drill_restore *restore, const struct words *words,
@@ -267,7 +297,8 @@ static bool run(const struct drill_restore *restore, const struct words *words,
         return false;
     bool ended = drill_guard_wait(restore->guard, &child, err);
     companion_end(&child, SIGTERM, END_MS);
-    return ended && (companion_succeeded(&child) || says_failed(restore, env, err));
+    return ended &&
+           (companion_succeeded(&child) || says_failed(restore, words->items[1], env, err));
 }
 
 bool drill_restore_run(const struct drill_restore *restore, const struct drill_backup *backup,
@@ -279,6 +310,22 @@ bool drill_restore_run(const struct drill_restore *restore, const struct drill_b
     if (!restore_command_find_self(&self, err) || !make_environment(restore, &env, err))
         return false;
     add_words(&words, restore, backup, strbuf_text(&self));
+    if (words.failed)
+        return err_memory(err);
+    return run(restore, &words, &env, err);
+}
+
+bool drill_restore_get_wal(const struct drill_restore *restore, const char *segment,
+                           const char *file, struct err *err)
+{
+    struct repository_env env CLEANUP(repository_env_done) = {0};
+    struct words words CLEANUP(words_done) = {0};
+    if (!make_environment(restore, &env, err))
+        return false;
+    add_command(&words, restore, "archive-get");
+    add_word(&words, "--no-archive-async", NULL);
+    add_word(&words, segment, NULL);
+    add_word(&words, file, NULL);
     if (words.failed)
         return err_memory(err);
     return run(restore, &words, &env, err);

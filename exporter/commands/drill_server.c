@@ -14,104 +14,27 @@
 #include "exporter/config/file.h"
 #include "exporter/sources/pg.h"
 
-#define PORT          "5432" /* of the socket's name; nothing listens on the network */
-#define ASK_EVERY_MS  500
-#define ASK_MS        5000
-#define STOP_MS       60000
-#define AT_ONCE_MS    10000
-#define FILE_MODE     0600
-#define LAST_BYTES    16384
-#define LAST_LINES    4
-#define VERSION_LIMIT 4096
+#define PORT         "5432" /* of the socket's name; nothing listens on the network */
+#define ASK_EVERY_MS 500
+#define ASK_MS       5000
+#define STOP_MS      60000
+#define AT_ONCE_MS   10000
+#define FILE_MODE    0600
+#define LAST_BYTES   16384
+#define LAST_LINES   4
+
+/*
+ * What a role or a database has set for itself counts more than postgresql.conf; this counts more
+ * than either. A library that is not here would refuse every session.
+ */
+#define SESSION                                                                                    \
+    "-c session_preload_libraries= -c local_preload_libraries= -c statement_timeout=0 "            \
+    "-c lock_timeout=0 -c default_transaction_read_only=off"
+
+#define EVENT_TRIGGERS_SINCE 17 /* that a session can begin with, and the setting against it */
 
 #define BASE_ENVIRONMENT "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"
-static const char *const environment[] = {BASE_ENVIRONMENT, NULL};
-
-/* ---- finding the programs ---- */
-
-/* "%s" is the major version. */
-static const char *const folders[] = {
-    "/usr/lib/postgresql/%s/bin", /* Debian, PGDG's packages for it */
-    "/usr/pgsql-%s/bin",          /* PGDG's packages for Red Hat */
-    "/usr/local/pgsql-%s/bin",
-    "/usr/local/pgsql/bin",              /* built by hand */
-    "/run/current-system/sw/bin",        /* NixOS */
-    "/nix/var/nix/profiles/default/bin", /* Nix elsewhere */
-    "/usr/bin",
-};
-
-/* "postgres (PostgreSQL) 15.8 (Debian ...)" of version "15". */
-static bool is_version(const char *said, const char *version)
-{
-    static const char name[] = "(PostgreSQL) ";
-    const char *found = strstr(said, name);
-    size_t length = strlen(version);
-    if (!found || strncmp(found + sizeof name - 1, version, length) != 0)
-        return false;
-    char next = found[sizeof name - 1 + length];
-    return next < '0' || next > '9';
-}
-
-/* What `postgres --version` of a folder says; false: there is none that can be run. */
-static bool ask_version(struct proc_pool *pool, const char *folder, const struct bound *bound,
-                        struct strbuf *out)
-{
-    struct strbuf program CLEANUP(strbuf_done) = {0};
-    struct proc_result result CLEANUP(proc_result_done) = {0};
-    struct err err = {0};
-    strbuf_printf(&program, "%s/postgres", folder);
-    if (access(strbuf_text(&program), X_OK) != 0)
-        return false;
-    const char *const argv[] = {strbuf_text(&program), "--version", NULL};
-    const struct proc_spec spec = {
-        .argv = argv, .envp = environment, .output_limit = VERSION_LIMIT};
-    bool ran = proc_run(pool, &spec, bound, &result, &err);
-    if (ran)
-        strbuf_puts(out, strbuf_text(&result.output));
-    return ran;
-}
-
-static bool has_version(struct proc_pool *pool, const char *folder, const char *version,
-                        const struct bound *bound)
-{
-    struct strbuf said CLEANUP(strbuf_done) = {0};
-    return ask_version(pool, folder, bound, &said) && is_version(strbuf_text(&said), version);
-}
-
-static void add_folder(struct strbuf *out, const char *pattern, const char *version)
-{
-    const char *place = strstr(pattern, "%s");
-    if (place)
-        strbuf_printf(out, "%.*s%s%s", (int)(place - pattern), pattern, version, place + 2);
-    else
-        strbuf_puts(out, pattern);
-}
-
-bool drill_server_find(struct proc_pool *pool, const char *version, const char *given,
-                       const struct bound *bound, char **ret, struct err *err)
-{
-    struct strbuf looked CLEANUP(strbuf_done) = {0};
-    if (given && has_version(pool, given, version, bound)) {
-        *ret = strdup(given);
-        return *ret || err_memory(err);
-    }
-    if (given)
-        return err_set(err, ERR_CONFIG, "%s/postgres is no PostgreSQL %s (--postgres-bin)", given,
-                       version);
-    for (size_t i = 0; i < COUNT_OF(folders); i++) {
-        struct strbuf folder CLEANUP(strbuf_done) = {0};
-        add_folder(&folder, folders[i], version);
-        if (has_version(pool, strbuf_text(&folder), version, bound)) {
-            *ret = strbuf_steal(&folder);
-            return *ret || err_memory(err);
-        }
-        strbuf_printf(&looked, " %s", strbuf_text(&folder));
-    }
-    return err_set(err, ERR_CONFIG,
-                   "no PostgreSQL %s, which the backup is of, is installed here: looked in%s; "
-                   "install it, or name its folder by --postgres-bin",
-                   version, strbuf_text(&looked));
-}
+static const char *const environment[] = {BASE_ENVIRONMENT, "PGOPTIONS=" SESSION, NULL};
 
 /* ---- configuration ---- */
 
@@ -199,6 +122,15 @@ static const char settings[] = "listen_addresses = ''\n"
                                "dynamic_shared_memory_type = mmap\n"
                                "fsync = off\n"; /* it is deleted in the end */
 
+static void add_goal(const struct drill_server *server, struct strbuf *out)
+{
+    if (server->until)
+        strbuf_printf(out, "recovery_target_time = '%s'\nrecovery_target_action = promote\n",
+                      server->until);
+    if (strtol(server->version, NULL, 10) >= EVENT_TRIGGERS_SINCE)
+        strbuf_puts(out, "event_triggers = off\n");
+}
+
 static bool write_configuration(const struct drill_server *server, struct err *err)
 {
     const char *root = server->scratch->path;
@@ -206,6 +138,7 @@ static bool write_configuration(const struct drill_server *server, struct err *e
     struct strbuf access CLEANUP(strbuf_done) = {0};
     struct strbuf nothing CLEANUP(strbuf_done) = {0};
     strbuf_puts(&main_file, settings);
+    add_goal(server, &main_file);
     add_path(&main_file, "unix_socket_directories", server->scratch->socket, "");
     add_path(&main_file, "hba_file", root, "/pg_hba.conf");
     add_path(&main_file, "ident_file", root, "/pg_ident.conf");
@@ -253,7 +186,7 @@ void drill_server_conninfo(const struct drill_server *server, const char *databa
 {
     const char *const values[] = {"host",  server->scratch->socket, "user", server->user, "dbname",
                                   database};
-    strbuf_puts(out, "port=" PORT);
+    strbuf_puts(out, "port=" PORT " options='" SESSION "'");
     for (size_t i = 0; i < COUNT_OF(values); i += 2) {
         strbuf_printf(out, " %s='", values[i]);
         for (const char *c = values[i + 1]; *c; c++) {
@@ -387,4 +320,24 @@ void drill_server_last_words(const char *log, struct strbuf *out)
     if (lines)
         add_lines(lines, out);
     free(lines);
+}
+
+void drill_server_stop_reason(const char *log, struct strbuf *out)
+{
+    static const char said[] = "LOG:  recovery stopping ";
+    char *line = NULL;
+    size_t size = 0;
+    FILE *file = fopen(log, "re");
+    if (!file)
+        return;
+    while (getline(&line, &size, file) > 0) {
+        const char *found = strstr(line, said);
+        if (!found)
+            continue;
+        found += sizeof said - 1;
+        strbuf_printf(out, "%.*s", (int)strcspn(found, "\n"), found);
+        break;
+    }
+    free(line);
+    fclose(file);
 }

@@ -24,17 +24,11 @@ struct drill_server {
     const struct drill_guard *guard;
     struct proc_pool *pool;
     const char *programs; /* the folder of postgres, pg_checksums, psql */
+    const char *version;  /* major version of these */
     const char *user;     /* the role to look with: a superuser of the cluster */
+    const char *until;    /* recovery_target_time; NULL: what the restore has set */
     struct companion process;
 };
-
-/*
- * The folder with the programs of a major version ("15"): `given`, else where Debian, PGDG and Nix
- * put them. ERR_CONFIG lists where it was looked for, or says that those given are of another
- * version. The caller frees *ret.
- */
-bool drill_server_find(struct proc_pool *pool, const char *version, const char *given,
-                       const struct bound *bound, char **ret, struct err *err) MUST_USE;
 
 /* Append the lines of postgresql.auto.conf that recovery needs. Pure. */
 void drill_server_recovery_lines(const char *text, size_t length, struct strbuf *out);
@@ -64,6 +58,10 @@ bool drill_server_stop(struct drill_server *server, struct err *err) MUST_USE;
  */
 bool drill_server_run(const struct drill_server *server, const char *program,
                       const char *const *arguments, struct err *err) MUST_USE;
+
+/* Append why recovery ended before the end of the WAL, in PostgreSQL's words ("before commit of
+ * transaction 744, time ..."); nothing: it did not, or there is no such log. */
+void drill_server_stop_reason(const char *log, struct strbuf *out);
 
 /* Append the last lines of the log that tell of errors, at most a few; or its last line. */
 void drill_server_last_words(const char *log, struct strbuf *out);

@@ -324,7 +324,7 @@ def test_the_wrong_target_is_refused(bed, drill):
     result = drill.run(1, "--target=yesterday")
     assert (result.returncode, result.stderr) == (
         2,
-        "pgbackup_exporter: --target takes latest, backup or a time, not yesterday\n",
+        "pgbackup_exporter: --target takes latest, backup, random or a time, not yesterday\n",
     )
 
 
