@@ -140,9 +140,10 @@ static bool save(struct drill *drill, struct err *err)
 /* What is being done now is written before it is done: whoever kills us leaves that behind. */
 static bool enter_stage(struct drill *drill, const char *stage, struct err *err)
 {
+    bool entered = replace_text(&drill->record.stage, stage, err) && save(drill, err);
     printf("%s\n", stage);
     fflush(stdout);
-    return replace_text(&drill->record.stage, stage, err) && save(drill, err);
+    return entered;
 }
 
 static bool begin_record(struct drill *drill, struct err *err)

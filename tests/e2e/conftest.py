@@ -12,6 +12,7 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "bed"))
 
 import exporter as bed_exporter  # noqa: E402 - the bed's folder must be on the path first
 from bed import Bed  # noqa: E402
+from drilling import Drill, production_untouched  # noqa: E402
 from hosts import Hosts  # noqa: E402
 from process import BedError, free_port, wait_until  # noqa: E402
 
@@ -147,6 +148,19 @@ def watch(request):
         return watching
 
     return begin
+
+
+@pytest.fixture
+def drill(bed):
+    """The drill command on the module's bed."""
+    return Drill(bed, PROGRAM)
+
+
+@pytest.fixture
+def untouched(bed):
+    """Production is quiet, and the same before and after."""
+    with production_untouched(bed):
+        yield
 
 
 @pytest.fixture

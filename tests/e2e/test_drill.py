@@ -1,17 +1,12 @@
 """Drills: a restore that is tried on the host that production runs on, and cannot touch it."""
 import json
-import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from conftest import PROGRAM
-from exporter import FAST, configuration
-from process import BedError, wait_until
-
-ALLOWED = "--allow-same-filesystem"
+from drilling import ALLOWED, failed_at, production_untouched, proven
+from process import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -22,86 +17,6 @@ def bed():
     bed.postgres.set("autovacuum", "off")  # production writes nothing by itself
     yield bed
     bed.stop()
-
-
-class Drill:
-    """The command on the bed's repositories."""
-
-    def __init__(self, bed):
-        self.bed = bed
-        self.file = bed.place.write("drill.yml", configuration(bed, FAST))
-        self.program = bed.place.copy_program(PROGRAM)
-        self.state = bed.place.path("data", "state")
-
-    def words(self, repo, *arguments):
-        return [self.program, f"--config.file={self.file}", "drill", "--repo", str(repo), ALLOWED, *arguments]
-
-    def run(self, repo, *arguments):
-        return self.bed.place.run(self.words(repo, *arguments), check=False, timeout=120)
-
-    def start(self, repo, *arguments):
-        return subprocess.Popen(
-            [str(word) for word in self.words(repo, *arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd="/",
-            env=self.bed.place.environment(),
-            **self.bed.place.account.popen_arguments(),
-        )
-
-    def record(self, repo):
-        return json.loads((self.state / "drill" / f"main.repo{repo}.json").read_text())
-
-    def leftovers(self):
-        return [entry.name for entry in (self.state / "scratch").iterdir()]
-
-    def wait_for_stage(self, process, stage):
-        for line in process.stdout:
-            if line == f"{stage}\n":
-                return
-        raise BedError(f"never at {stage}: {process.stderr.read()}")
-
-
-@pytest.fixture
-def drill(bed):
-    return Drill(bed)
-
-
-def fingerprint(bed):
-    """What must not change while a drill runs: all files of production but those it writes itself."""
-    sums = {}
-    for folder, _, names in os.walk(bed.postgres.data):
-        for name in names:
-            path = os.path.join(folder, name)
-            own = os.path.relpath(path, bed.postgres.data).startswith(("base/", "global/1", "PG_VERSION"))
-            if own and not name.startswith("pg_internal"):
-                with open(path, "rb") as file:
-                    sums[path] = hash(file.read())
-    return sums
-
-
-@pytest.fixture
-def untouched(bed):
-    """Production is quiet, and the same before and after."""
-    bed.postgres.sql("CHECKPOINT")
-    before = fingerprint(bed)
-    yield
-    bed.postgres.sql("CHECKPOINT")
-    assert fingerprint(bed) == before
-    assert bed.postgres.accepts_connections()
-
-
-def proven(result):
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "PROVEN: backup " in result.stdout
-    return result.stdout
-
-
-def failed_at(result, stage):
-    assert result.returncode == 1, result.stdout + result.stderr
-    assert f"FAILED at {stage}: " in result.stderr
-    return result.stderr
 
 
 def test_a_repository_with_continuous_wal_is_proven(bed, drill, untouched):
@@ -199,19 +114,7 @@ def test_one_that_is_killed_has_failed_and_the_next_one_clears_up(bed, drill, un
     assert not record["succeeded"]
     proven(drill.run(1))
     assert drill.leftovers() == []
-    assert servers_in(drill) == []
-
-
-def servers_in(drill):
-    """Processes that work in a scratch folder."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if os.readlink(f"/proc/{pid}/cwd").startswith(str(drill.state)):
-                found.append(int(pid))
-        except OSError:
-            continue
-    return found
+    assert drill.processes() == []
 
 
 @pytest.mark.parametrize("stage", ["restoring", "recovering"])
@@ -225,7 +128,7 @@ def test_one_that_is_told_to_stop_leaves_nothing(drill, stage):
         assert "told to stop" in errors
         assert drill.record(1)["error"].endswith("told to stop")
     assert drill.leftovers() == []
-    wait_until(lambda: servers_in(drill) == [], 10, "a server is left")
+    wait_until(lambda: drill.processes() == [], 10, "a process is left")
 
 
 def test_a_live_tablespace_is_safe_from_delta_and_from_what_a_killed_drill_left(bed, drill):
@@ -239,11 +142,11 @@ def test_a_live_tablespace_is_safe_from_delta_and_from_what_a_killed_drill_left(
     text = conf.read_text()
     bed.place.write(conf.name, text.replace("[global]\n", "[global]\ndelta=y\nlink-all=y\n", 1))
     try:
-        process = drill.start(1)
-        drill.wait_for_stage(process, "recovering")
-        process.kill()
-        process.communicate(timeout=10)
-        proven(drill.run(1))
+        with production_untouched(bed):
+            with drill.held_at("recovering") as process:
+                process.kill()
+                process.communicate(timeout=10)
+            proven(drill.run(1))
     finally:
         bed.place.write(conf.name, text)
     bed.postgres.restart()
