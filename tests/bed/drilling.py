@@ -101,7 +101,8 @@ class Drill:
     def status(self, repo):
         """What the exporter tells of it."""
         page = self.bed.place.run([self.program, f"--config.file={self.file}", "once"], check=False).stdout
-        found = re.search(rf'^pgbackrest_restore_drill_status{{[^}}]*repo_key="{repo}"[^}}]*}} (\S+)$', page, re.MULTILINE)
+        sample = rf'^pgbackrest_restore_drill_status{{[^}}]*repo_key="{repo}"[^}}]*}} (\S+)$'
+        found = re.search(sample, page, re.MULTILINE)
         return found and float(found[1])
 
     def leftovers(self):
@@ -109,9 +110,10 @@ class Drill:
 
     def processes(self):
         """Whatever works in a scratch folder or was told of it."""
-        return [pid for pid in all_pids() if self._is_of_a_drill(f"{working_folder(pid)} {' '.join(command_line(pid))}")]
+        return [pid for pid in all_pids() if self._is_of_a_drill(pid)]
 
-    def _is_of_a_drill(self, text):
+    def _is_of_a_drill(self, pid):
+        text = " ".join([working_folder(pid), *command_line(pid)])
         return str(self.bed.root) in text and "/drill-main.repo" in text
 
 

@@ -179,12 +179,14 @@ def test_a_subscriber_never_connects_to_its_publisher(bed, drill, publisher):
         publisher.sql("INSERT INTO news VALUES (2)")
         seen = connections(publisher)
         assert seen
-        sql = bed.place.write("data/look.sql", "SELECT pg_sleep(2), 1 / count(*) FROM pg_subscription WHERE subenabled;\n")
+        wanted = "SELECT pg_sleep(2), 1 / count(*) FROM pg_subscription WHERE subenabled;\n"
+        sql = bed.place.write("data/look.sql", wanted)
         with production_untouched(bed):
             proven(drill.run(1, "--target=backup", "--sql", sql))
         assert connections(publisher) == seen
         bed.postgres.sql("ALTER SUBSCRIPTION news ENABLE")
-        wait_until(lambda: bed.postgres.sql("SELECT count(*) FROM news") == "2", 60, "what came meanwhile was taken away")
+        has_both = "SELECT count(*) = 2 FROM news"
+        wait_until(lambda: bed.postgres.sql(has_both) == "t", 60, "what came meanwhile was taken away")
 
 
 # ---- room ----
@@ -207,7 +209,8 @@ def test_a_scratch_folder_that_is_too_small_is_refused_before_anything_is_restor
     said, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "restoring" not in said
-    assert re.search(r"FAILED at making room: no room in .*: the cluster takes \d+ MiB, .* and [78] MiB are", errors), errors
+    refused = r"FAILED at making room: no room in .*: the cluster takes \d+ MiB, .* and [78] MiB are"
+    assert re.search(refused, errors), errors
     assert drill.record(1)["stage"] == "making room"
     assert drill.status(1) == 0
 
