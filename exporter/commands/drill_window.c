@@ -1,6 +1,7 @@
 #include "exporter/commands/drill_window.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,7 +228,7 @@ static bool choose(struct look *look, struct drill_window *window, struct drill_
                    struct err *err)
 {
     struct wal_range run = {0};
-    const struct info_backup *newest = find_backup(look, clock_wall_seconds(), &run);
+    const struct info_backup *newest = find_backup(look, INFINITY, &run);
     if (!newest)
         return says_none(look, err);
     look->until = run.end;
