@@ -10,6 +10,10 @@
 #define QUERY_MS        600000
 #define COLLATION_SINCE 150000 /* pg_database.datcollversion */
 
+/* Those that take connections. -2 is one whose DROP DATABASE was broken off, or not yet through at
+ * the moment that recovery went to: PostgreSQL lets nobody in, and nothing is missing. */
+#define OF_DATABASES "FROM pg_database WHERE datallowconn AND datconnlimit <> -2"
+
 /* A query inside the guard's bound, which is longer than any single answer may take. */
 static bool ask(const struct drill_server *server, struct pg *pg, const char *statement,
                 struct pg_rows **ret, struct err *err)
@@ -149,8 +153,7 @@ static bool check_all(const struct drill_server *server, struct pg *pg, struct d
                       struct err *err)
 {
     struct pg_rows *rows CLEANUP(pg_rows_freep) = NULL;
-    if (!ask(server, pg, "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1", &rows,
-             err))
+    if (!ask(server, pg, "SELECT datname " OF_DATABASES " ORDER BY 1", &rows, err))
         return false;
     for (int i = 0; i < pg_rows_count(rows); i++) {
         if (!check_database(server, pg_rows_text(rows, i, 0), err))
@@ -167,8 +170,8 @@ static bool count_collations(const struct drill_server *server, struct pg *pg,
     if (pg_server_version(pg) < COLLATION_SINCE)
         return true;
     if (!ask(server, pg,
-             "SELECT count(*) FROM pg_database WHERE datallowconn AND datcollversion IS DISTINCT "
-             "FROM pg_database_collation_actual_version(oid)",
+             "SELECT count(*) " OF_DATABASES
+             " AND datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid)",
              &rows, err))
         return false;
     ret->collation_mismatches = (int)pg_rows_double(rows, 0, 0);

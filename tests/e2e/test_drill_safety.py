@@ -146,6 +146,15 @@ def test_what_a_database_or_a_role_has_set_for_itself_does_not_stop_it_either(be
             proven(drill.run(1, "--amcheck"))
 
 
+def test_a_database_that_was_dropped_half_way_is_passed_over(bed, drill):
+    """Recovery to a moment can end in the middle of it."""
+    dropping = "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'doomed'"
+    with statements(bed, ("CREATE DATABASE doomed", "DROP DATABASE doomed"), (dropping, "SELECT 1")):
+        bed.pgbackrest.backup("incr", 1)
+        with production_untouched(bed):
+            assert "2 databases were read" in proven(drill.run(1))
+
+
 @pytest.fixture
 def publisher(bed):
     server = Postgres(bed.place, free_port(), "/bin/false", 60, "publisher")
