@@ -1,40 +1,51 @@
-"""The day it is all for: repository 1 and the data directory are gone, repository 2 is what is left."""
+"""The day it is all for: the data directory is gone, and repository 1 with it; and what was done before that day."""
 import re
 import shutil
 
 import pytest
 from bed import Bed
-from conftest import REPOSITORY
+from conftest import REPOSITORY, Metrics
 from exporter import FAST, configuration
 from process import wait_until
 
 ROWS = "SELECT count(*), sum(number) FROM promised"
-EXPECTED = "1000|500500"
+AT_BACKUP = "1000|500500"
+AT_LAST = "1001|501501"
+# archive_command feeds repository 1 alone: repository 2 restores to the end of its backup.
+PROMISED = {1: AT_LAST, 2: AT_BACKUP}
+in_campaign = pytest.mark.campaign
 
 
 class Disaster:
-    """Backups of both repositories are made by `run`; then the server and repository 1 are lost."""
+    """Backups of both repositories are made by `run`, and then one more row; what is lost after that, a test says."""
 
     def __init__(self, bed, program):
         self.bed = bed
         self.file = bed.place.write("disaster.yml", configuration(bed, FAST))
         self.program = bed.place.copy_program(program)
 
-    def command(self, *words):
-        return self.bed.place.run([self.program, f"--config.file={self.file}", *words], timeout=300)
+    def command(self, *words, check=True):
+        return self.bed.place.run([self.program, f"--config.file={self.file}", *words], check=check, timeout=300)
 
     def prepare(self):
         self.bed.postgres.sql("CREATE TABLE promised AS SELECT generate_series(1, 1000) AS number")
         for repo in (1, 2):
             self.command("run", f"--repo={repo}", "--", "backup", "--type=full")
+        self.bed.postgres.sql("INSERT INTO promised VALUES (1001)")
+        self.bed.postgres.wait_archived(self.bed.postgres.switch_wal())
 
-    def strike(self):
+    def lose_data(self):
         data = self.bed.postgres.data
         self.bed.postgres.stop()
         shutil.rmtree(data)
         data.mkdir(mode=0o700)
         self.bed.place.account.own(data)
-        self.bed.pgbackrest.move_repo1_away()
+
+    def strike(self, repo):
+        """The data are gone, and so is repository 1 when it is `repo` 2 that shall save them."""
+        self.lose_data()
+        if repo == 2:
+            self.bed.pgbackrest.move_repo1_away()
 
     def start(self):
         """What the service manager does; the rows."""
@@ -43,8 +54,7 @@ class Disaster:
         return self.bed.postgres.sql(ROWS)
 
 
-@pytest.fixture(name="disaster")
-def new_disaster(program_path):
+def prepared(program_path):
     bed = Bed().start(alerting=False, backups=False)
     try:
         disaster = Disaster(bed, program_path)
@@ -54,28 +64,82 @@ def new_disaster(program_path):
         bed.stop()
 
 
-def restore_lines(sheet, repo):
-    """What a person copies from the sheet: the lines below "Restore:" of that repository."""
-    part = sheet.split(f"### Repository {repo} ")[1].split("\nRestore:\n", 1)[1]
-    return re.match(r"\n```sh\n(.*?)```", part, re.DOTALL).group(1).splitlines()
+@pytest.fixture(name="disaster")
+def new_disaster(program_path):
+    yield from prepared(program_path)
 
 
-def test_one_command_restores_the_server_from_what_is_left(disaster):
-    disaster.strike()
-    disaster.command("run", "--repo=2", "--", "restore")
-    assert disaster.start() == EXPECTED
+@pytest.fixture(name="day_before", scope="module")
+def new_day_before(program_path):
+    """The same with nothing lost, for tests that change nothing."""
+    yield from prepared(program_path)
 
 
-@pytest.mark.parametrize("repo", [pytest.param(1, marks=pytest.mark.campaign), 2])
-def test_the_sheet_restores_it_by_one_line_without_this_program(disaster, repo):
+# ---- The day before ----
+
+
+@in_campaign
+def test_complete_wal_finds_nothing_that_the_backups_of_run_lack(day_before):
+    assert day_before.command("complete-wal", "--repo=2").stdout.endswith("0 are missing: nothing to do\n")
+
+
+@in_campaign
+def test_both_backups_are_called_restorable(day_before):
+    metrics = Metrics.parse(day_before.command("once").stdout)
+    assert metrics.values("pgbackrest_backups_restorable", stanza="main") == [1, 1]
+
+
+@in_campaign
+@pytest.mark.parametrize("repo", [1, 2])
+def test_a_drill_proves_it(day_before, repo):
+    said = day_before.command("drill", f"--repo={repo}", "--allow-same-filesystem").stdout
+    assert "PROVEN: backup " in said
+
+
+@in_campaign
+def test_doctor_finds_no_failure(day_before):
+    said = day_before.command("doctor", check=False)
+    assert said.returncode in (0, 1) and "\n0 failed, " in said.stdout, said.stdout + said.stderr
+
+
+# ---- The day ----
+
+
+@pytest.mark.parametrize("repo", [pytest.param(1, marks=in_campaign), 2])
+def test_one_command_restores_the_server_from_what_is_left(disaster, repo):
+    disaster.strike(repo)
+    disaster.command("run", f"--repo={repo}", "--", "restore")
+    assert disaster.start() == PROMISED[repo]
+
+
+def line_of_the_sheet(disaster, repo):
+    """What a person copies from the sheet: the line below "Restore:" of that repository."""
     sheet = disaster.command("doctor", "--output=runbook").stdout
-    disaster.strike()
-    if repo == 1:
-        disaster.bed.pgbackrest.move_repo1_back()
+    part = sheet.split(f"### Repository {repo} ")[1].split("\nRestore:\n", 1)[1]
+    (line,) = re.match(r"\n```sh\n(.*?)```", part, re.DOTALL).group(1).splitlines()
+    return line
+
+
+def line_that_run_prints(disaster, repo):
+    (line,) = disaster.command("run", f"--repo={repo}", "--print", "--", "restore").stdout.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("line_of", "repo"),
+    [
+        (line_of_the_sheet, 2),
+        pytest.param(line_of_the_sheet, 1, marks=in_campaign),
+        pytest.param(line_that_run_prints, 2, marks=in_campaign),
+        pytest.param(line_that_run_prints, 1, marks=in_campaign),
+    ],
+)
+def test_one_line_kept_elsewhere_restores_it_without_this_program(disaster, line_of, repo):
+    line = line_of(disaster, repo)
+    disaster.strike(repo)
     disaster.program.unlink()
-    (line,) = restore_lines(sheet, repo)
     disaster.bed.place.run(["sh", "-c", line], timeout=300)
-    assert disaster.start() == EXPECTED
+    assert disaster.start() == PROMISED[repo]
 
 
 # ---- the document ----
