@@ -35,7 +35,6 @@
 
 #define CHILDREN_AT_ONCE     2
 #define STUCK_CHILDREN_LIMIT 8
-#define DEFAULT_LOCK_PATH    "/tmp/pgbackrest"
 
 struct drill_options {
     bool help, amcheck, allow_same_filesystem;
@@ -107,7 +106,7 @@ struct drill {
     struct proc_pool *pool;
     struct strbuf record_path;
     struct drill_record record;
-    struct strbuf restore_lock;
+    struct run_wait real_restore;
     struct drill_scratch scratch;
     struct drill_guard guard;
     struct drill_restore restore;
@@ -408,18 +407,19 @@ static bool prepare(struct drill *drill, int signals, struct err *err)
 {
     const struct stanza *stanza = drill->repository->stanza;
     const char *lock_path = pair_list_get(&stanza->options, "lock-path");
+    drill->real_restore = (struct run_wait){.lock_path = lock_path ? lock_path : RUN_WAIT_LOCK_PATH,
+                                            .command = "restore",
+                                            .stanza = stanza->name};
     drill_record_path(drill->settings->state_directory, stanza->name, drill->repository->key,
                       &drill->record_path);
-    strbuf_printf(&drill->restore_lock, "%s/%s-restore.lock",
-                  lock_path ? lock_path : DEFAULT_LOCK_PATH, stanza->name);
     drill->pool = proc_pool_new(
         &(struct proc_limits){.at_once = CHILDREN_AT_ONCE, .stuck = STUCK_CHILDREN_LIMIT});
-    if (!drill->pool || drill->record_path.failed || drill->restore_lock.failed)
+    if (!drill->pool || drill->record_path.failed)
         return err_memory(err);
     drill->guard = (struct drill_guard){
         .bound = bound_after((int64_t)(1000 * drill->options->timeout_s), signals),
         .scratch = &drill->scratch,
-        .restore_lock = strbuf_text(&drill->restore_lock),
+        .restore = &drill->real_restore,
     };
     drill->restore = (struct drill_restore){
         .pool = drill->pool,
@@ -445,7 +445,6 @@ static void drill_done(struct drill *drill)
     drill_findings_done(&drill->findings);
     strbuf_done(&drill->moment);
     strbuf_done(&drill->record_path);
-    strbuf_done(&drill->restore_lock);
     free(drill->programs);
 }
 

@@ -2,8 +2,6 @@
 
 #include <inttypes.h>
 
-#include "exporter/commands/locks.h"
-
 #define LOOK_EVERY_MS 500
 
 static bool has_room(const struct drill_guard *guard, struct err *err)
@@ -20,14 +18,15 @@ static bool has_room(const struct drill_guard *guard, struct err *err)
 
 bool drill_guard_allows(const struct drill_guard *guard, struct err *err)
 {
+    struct strbuf lock CLEANUP(strbuf_done) = {0};
     pid_t holder = 0;
     if (bound_stopped(&guard->bound))
         return err_set(err, ERR_STOPPED, "told to stop");
     if (bound_remaining_ms(&guard->bound) == 0)
         return err_set(err, ERR_TIMEOUT, "not done in time (--timeout)");
-    if (guard->restore_lock && locks_find(guard->restore_lock, &holder))
+    if (guard->restore && run_wait_find_lock(guard->restore, &lock, &holder))
         return err_set(err, ERR_STUCK, "a real restore of this stanza is running: %s is locked",
-                       guard->restore_lock);
+                       strbuf_text(&lock));
     return has_room(guard, err);
 }
 

@@ -10,14 +10,17 @@
 #include "exporter/base/clock.h"
 #include "exporter/base/err.h"
 #include "exporter/commands/drill_scratch.h"
+#include "exporter/commands/run_wait.h"
 #include "exporter/sources/companion.h"
 
 /* Nothing is owned. */
 struct drill_guard {
     struct bound bound;
     const struct drill_scratch *scratch;
-    uint64_t keep_free;       /* bytes that must stay free where the scratch folder is */
-    const char *restore_lock; /* the file a real restore of the stanza locks */
+    uint64_t keep_free; /* bytes that must stay free where the scratch folder is */
+    /* A real restore of the stanza, of whichever repository, by the lock it takes (pgBackRest 2.60;
+     * 2.55.1 takes none); NULL: nobody looks. */
+    const struct run_wait *restore;
 };
 
 /*

@@ -59,21 +59,24 @@ bool run_wait_is_in_the_way(const struct run_wait *wait, const char *file)
     return false;
 }
 
-/* The first lock in the way; nothing is appended when there is none. */
-static void find_lock(const struct run_wait *wait, struct strbuf *ret_path, pid_t *ret_pid)
+bool run_wait_find_lock(const struct run_wait *wait, struct strbuf *ret_path, pid_t *ret_pid)
 {
     DIR *folder = opendir(wait->lock_path);
     const struct dirent *entry = NULL;
-    while (folder && (entry = readdir(folder))) {
+    size_t begin = ret_path->length;
+    bool found = false;
+    while (folder && !found && (entry = readdir(folder))) {
         if (!run_wait_is_in_the_way(wait, entry->d_name))
             continue;
+        strbuf_truncate(ret_path, begin);
         strbuf_printf(ret_path, "%s/%s", wait->lock_path, entry->d_name);
-        if (locks_find(strbuf_text(ret_path), ret_pid))
-            break;
-        strbuf_truncate(ret_path, 0);
+        found = locks_find(strbuf_text(ret_path) + begin, ret_pid);
     }
+    if (!found)
+        strbuf_truncate(ret_path, begin);
     if (folder)
         closedir(folder);
+    return found;
 }
 
 static void close_fd(const int *fd)
@@ -126,8 +129,7 @@ static bool wait_until_free(struct run_wait *wait)
     while (bound_remaining_ms(&wait->bound) > 0) {
         struct strbuf path CLEANUP(strbuf_done) = {0};
         pid_t pid = 0;
-        find_lock(wait, &path, &pid);
-        if (path.length == 0)
+        if (!run_wait_find_lock(wait, &path, &pid))
             return true;
         tell(wait, strbuf_text(&path), pid);
         wait->pause_ms = 0;

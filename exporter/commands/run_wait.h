@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "exporter/base/clock.h"
+#include "exporter/base/strbuf.h"
 
 /* pgBackRest's exit status when another command holds the lock. */
 #define RUN_WAIT_LOCKED 50
@@ -46,5 +47,11 @@ enum run_wait_turn run_wait_turn(struct run_wait *wait, bool refused);
  * STANZA-backup-KEY.lock where each repository has its own.
  */
 bool run_wait_is_in_the_way(const struct run_wait *wait, const char *file);
+
+/*
+ * Whether a lock that keeps the command from running is held: its path, appended, and the process
+ * that holds it, 0 if it cannot be seen from here. Reads local files; takes no lock.
+ */
+bool run_wait_find_lock(const struct run_wait *wait, struct strbuf *ret_path, pid_t *ret_pid);
 
 #endif

@@ -55,16 +55,41 @@ Test(drill_guard, refuses_when_the_disk_fills)
 
 Test(drill_guard, refuses_while_a_real_restore_holds_its_lock)
 {
+    static const char *const names[] = {"main-restore.lock", "main-restore-2.lock"};
+    char own[] = "/tmp/test_drill_guard_XXXXXX";
     struct err err = {0};
-    static char file[] = "/tmp/test_drill_guard_XXXXXX";
-    int fd = mkstemp(file);
-    guard.restore_lock = file;
-    cr_expect(drill_guard_allows(&guard, &err), "a file alone is no lock: %s", err.text);
+    cr_assert(mkdtemp(own));
+    struct run_wait restore = {.lock_path = own, .command = "restore", .stanza = "main"};
+    guard.restore = &restore;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct strbuf file CLEANUP(strbuf_done) = {0};
+        strbuf_printf(&file, "%s/%s", own, names[i]);
+        int fd = open(strbuf_text(&file), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        cr_expect(drill_guard_allows(&guard, &err), "a file alone is no lock: %s", err.text);
+        cr_assert(flock(fd, LOCK_EX) == 0);
+        expect_refusal(ERR_STUCK, strbuf_text(&file));
+        close(fd);
+        cr_expect(drill_guard_allows(&guard, &err), "%s", err.text);
+        unlink(strbuf_text(&file));
+    }
+    rmdir(own);
+}
+
+Test(drill_guard, lets_the_lock_of_another_stanza_be)
+{
+    char own[] = "/tmp/test_drill_guard_XXXXXX";
+    struct err err = {0};
+    struct strbuf file CLEANUP(strbuf_done) = {0};
+    cr_assert(mkdtemp(own));
+    strbuf_printf(&file, "%s/main-restore-1.lock", own);
+    int fd = open(strbuf_text(&file), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     cr_assert(flock(fd, LOCK_EX) == 0);
-    expect_refusal(ERR_STUCK, file);
-    close(fd);
+    struct run_wait restore = {.lock_path = own, .command = "restore", .stanza = "other"};
+    guard.restore = &restore;
     cr_expect(drill_guard_allows(&guard, &err), "%s", err.text);
-    unlink(file);
+    close(fd);
+    unlink(strbuf_text(&file));
+    rmdir(own);
 }
 
 static void start(const char *script, struct companion *child)
