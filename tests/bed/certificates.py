@@ -4,7 +4,10 @@ EXTENSIONS = """
 basicConstraints = critical, CA:FALSE
 subjectAltName = DNS:localhost, IP:127.0.0.1
 extendedKeyUsage = serverAuth, clientAuth
+authorityKeyIdentifier = keyid
 """
+# Python 3.13 and later refuse an authority that does not say it is one.
+AUTHORITY = ["-addext", "keyUsage = critical, keyCertSign, cRLSign"]
 NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
 
@@ -19,7 +22,7 @@ class Authority:
 
     def create(self):
         self.place.run(
-            ["openssl", "req", "-x509", *NEW_KEY, "-days", 365, "-subj", f"/CN=the bed's {self.name}"]
+            ["openssl", "req", "-x509", *NEW_KEY, "-days", 365, "-subj", f"/CN=the bed's {self.name}", *AUTHORITY]
             + ["-keyout", self.file("key"), "-out", self.certificate]
         )
 
