@@ -60,6 +60,40 @@ static void run_child(const struct companion_spec *spec, pid_t parent, int outpu
     _exit(127);
 }
 
+/*
+ * The kernel ends our child when we are gone, not what that has started: a worker of pgbackrest
+ * would go on to write its file, into a folder that nobody watches any more. So another child of
+ * ours stands in the group and takes all of it along.
+ */
+static void keep(pid_t group, pid_t parent)
+{
+    sigset_t told;
+    int number = 0;
+    close_range(0, ~0U, 0);
+    sigemptyset(&told);
+    sigaddset(&told, SIGUSR1);
+    if (setpgid(0, group) != 0 || sigprocmask(SIG_BLOCK, &told, NULL) != 0)
+        _exit(127); /* no group of ours to end */
+    prctl(PR_SET_PDEATHSIG, SIGUSR1);
+    while (getppid() == parent && sigwait(&told, &number) != 0)
+        continue;
+    kill(0, SIGKILL);
+}
+
+static bool start_keeper(struct companion *companion, struct err *err)
+{
+    pid_t parent = getpid();
+    companion->keeper = fork();
+    if (companion->keeper == 0)
+        keep(companion->pid, parent);
+    if (companion->keeper > 0)
+        return true;
+    int error = errno;
+    companion->keeper = 0;
+    companion_end(companion, SIGKILL, 0);
+    return err_system(err, error, "cannot start a process");
+}
+
 static bool start(const struct companion_spec *spec, int output, struct companion *ret,
                   struct err *err)
 {
@@ -78,7 +112,10 @@ static bool start(const struct companion_spec *spec, int output, struct companio
         waitpid(pid, NULL, 0);
     if (error)
         return err_system(err, error, "cannot run %s", spec->argv[0]);
-    *ret = (struct companion){.pid = pid, .started = true};
+    struct companion companion = {.pid = pid, .started = true};
+    if (spec->end_signal == SIGKILL && !start_keeper(&companion, err))
+        return false;
+    *ret = companion;
     return true;
 }
 
@@ -100,6 +137,11 @@ bool companion_has_ended(struct companion *companion)
     if (pid == 0 || (pid < 0 && errno == EINTR))
         return false;
     kill(-companion->pid, SIGKILL); /* what it left in its group */
+    if (companion->keeper > 0) {
+        kill(companion->keeper, SIGKILL); /* it may not be in the group yet */
+        waitpid(companion->keeper, NULL, 0);
+    }
+    companion->keeper = 0;
     companion->pid = 0;
     return true;
 }

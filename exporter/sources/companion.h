@@ -23,12 +23,14 @@ struct companion_spec {
     const char *const *argv; /* NULL-terminated; argv[0] is an absolute path */
     const char *const *envp; /* NULL-terminated "NAME=value"; the child sees nothing else */
     const char *log;         /* both outputs are appended to this file, mode 0600 */
-    int end_signal;          /* what the kernel sends it when we are gone */
+    int end_signal;          /* what the kernel sends it when we are gone; KILL ends what it has
+                                started in its group, too */
 };
 
 /* All-zero: none was started. */
 struct companion {
     pid_t pid;    /* 0 once it has ended and was reaped */
+    pid_t keeper; /* ends the group when we are gone; 0: none */
     int status;   /* as wait(2) gives it, once it has ended */
     bool started; /* it was, at least once */
 };

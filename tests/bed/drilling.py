@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exporter import FAST, configuration
 from pgbackrest import PROGRAM as PGBACKREST
-from process import BedError, all_pids, command_line, wait_until
+from process import BedError, all_pids, command_line, read_words, wait_until
 
 ALLOWED = "--allow-same-filesystem"
 
@@ -109,11 +109,11 @@ class Drill:
         return [entry.name for entry in (self.state / "scratch").glob("*")]
 
     def processes(self):
-        """Whatever works in a scratch folder or was told of it."""
+        """Whatever works in a scratch folder or was told of it, as a worker of pgbackrest by its environment."""
         return [pid for pid in all_pids() if self._is_of_a_drill(pid)]
 
     def _is_of_a_drill(self, pid):
-        text = " ".join([working_folder(pid), *command_line(pid)])
+        text = " ".join([working_folder(pid), *command_line(pid), *read_words(f"/proc/{pid}/environ")])
         return str(self.bed.root) in text and "/drill-main.repo" in text
 
 

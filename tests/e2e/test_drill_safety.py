@@ -13,7 +13,7 @@ from bed import Bed
 from drilling import STAGES, failed_at, production_untouched, proven
 from pgbackrest import PROGRAM as PGBACKREST
 from postgres import Postgres
-from process import free_port, wait_until
+from process import command_line, free_port, send_signal, wait_until
 
 needs_mounts = pytest.mark.skipif(mounts.reason_against() is not None, reason=str(mounts.reason_against()))
 
@@ -58,6 +58,23 @@ def test_one_that_is_ended_tells_the_truth_and_the_next_one_works(drill, untouch
     proven(drill.run(1))
     assert drill.leftovers() == []
     assert drill.status(1) == 1
+
+
+def workers(drill):
+    return [pid for pid in drill.processes() if "restore:local" in command_line(pid)]
+
+
+def test_a_worker_of_pgbackrest_ends_with_a_drill_that_is_killed(drill, untouched):
+    """By itself it would write its file to the end: the kernel ends our child, not what that has started."""
+    process = drill.start(1)
+    for pid in wait_until(lambda: workers(drill), 30, "no worker"):
+        send_signal(pid, signal.SIGSTOP)
+    assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=10)
+    wait_until(lambda: drill.processes() == [], 10, "a process is left")
+    assert drill.record(1)["stage"] == "restoring"
+    proven(drill.run(1))
 
 
 @contextmanager

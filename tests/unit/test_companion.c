@@ -128,38 +128,77 @@ Test(companion, what_cannot_be_run_is_named)
     cr_expect_not(child.started);
 }
 
-/* A process that starts one and is then killed; returns the companion's process. */
-static pid_t start_and_be_killed(void)
+/* The process whose id the script has written, once it has. */
+static pid_t wait_for_id(void)
 {
-    int ends[2];
-    pid_t started = 0;
-    cr_assert(pipe(ends) == 0);
+    long id = 0;
+    for (int i = 0; i < 1000 && id == 0; i++) {
+        FILE *file = fopen(log_file, "r");
+        cr_assert(file);
+        if (fscanf(file, "%ld\n", &id) != 1)
+            id = 0;
+        fclose(file);
+        poll(NULL, 0, 10);
+    }
+    cr_assert_gt(id, 0);
+    return (pid_t)id;
+}
+
+/* A process that starts the script and is then killed; the process that the script has told of. */
+static pid_t start_and_be_killed(const char *script)
+{
     pid_t middle = fork();
     if (middle == 0) {
         struct err err = {0};
-        if (!start_shell("exec sleep 60", &child, &err) ||
-            write(ends[1], &child.pid, sizeof child.pid) < 0)
+        if (!start_shell(script, &child, &err))
             _exit(1);
-        pause();
+        for (;;)
+            pause();
     }
-    cr_assert_eq(read(ends[0], &started, sizeof started), (ssize_t)sizeof started);
+    pid_t started = wait_for_id();
     kill(middle, SIGKILL);
     waitpid(middle, NULL, 0);
     return started;
 }
 
-Test(companion, is_gone_when_we_are_killed)
+/* Nobody may have reaped it yet. */
+static bool is_gone(pid_t pid)
 {
-    pid_t pid = start_and_be_killed();
-    for (int i = 0; i < 1000 && kill(pid, 0) == 0; i++)
-        poll(NULL, 0, 10);
     char state[64] = {0};
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "r"); /* nobody may have reaped it yet */
-    if (file) {
-        cr_expect_gt(fread(state, 1, sizeof state - 1, file), 0);
-        fclose(file);
-        cr_expect(strstr(state, ") Z"), "%s", state);
-    }
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return true;
+    size_t length = fread(state, 1, sizeof state - 1, file);
+    fclose(file);
+    return length == 0 || strstr(state, ") Z");
+}
+
+static void expect_gone(pid_t pid)
+{
+    for (int i = 0; i < 1000 && !is_gone(pid); i++)
+        poll(NULL, 0, 10);
+    cr_expect(is_gone(pid));
+}
+
+Test(companion, is_gone_when_we_are_killed)
+{
+    expect_gone(start_and_be_killed("echo $$; exec sleep 60"));
+}
+
+Test(companion, what_it_has_started_is_gone_too_when_we_are_killed)
+{
+    expect_gone(start_and_be_killed("sleep 60 & echo $!; wait"));
+}
+
+Test(companion, what_it_has_started_is_gone_when_it_has_ended)
+{
+    struct err err = {0};
+    cr_assert(start_shell("sleep 60 & echo $!", &child, &err), "%s", err.text);
+    pid_t started = wait_for_id();
+    struct bound bound = bound_after(30000, -1);
+    cr_expect(companion_wait(&child, &bound, &err), "%s", err.text);
+    expect_gone(started);
+    cr_expect_eq(child.keeper, 0);
 }
