@@ -133,10 +133,10 @@ static pid_t wait_for_id(void)
 {
     long id = 0;
     for (int i = 0; i < 1000 && id == 0; i++) {
+        char line[32];
         FILE *file = fopen(log_file, "r");
         cr_assert(file);
-        if (fscanf(file, "%ld\n", &id) != 1)
-            id = 0;
+        id = fgets(line, sizeof line, file) ? strtol(line, NULL, 10) : 0;
         fclose(file);
         poll(NULL, 0, 10);
     }
