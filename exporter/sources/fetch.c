@@ -297,8 +297,11 @@ static const struct {
     {CURLE_OUT_OF_MEMORY, ERR_MEMORY},
 };
 
-static enum err_code reason_of(CURLcode code)
+/* OpenSSL 3.5 has an error of its own for an answer that breaks off. */
+static enum err_code reason_of(CURLcode code, bool answered)
 {
+    if (code == CURLE_RECV_ERROR && answered)
+        return ERR_PROTOCOL;
     for (size_t i = 0; i < COUNT_OF(reasons); i++) {
         if (reasons[i].code == code)
             return reasons[i].reason;
@@ -376,7 +379,8 @@ static bool fail_of_code(const struct transfer *transfer, CURLcode code, struct 
     if (transfer->too_big)
         return err_set(err, ERR_TOO_BIG, "%s:%u: the answer is larger than %zu bytes",
                        request->host, request->port, FETCH_BODY_LIMIT);
-    return err_set(err, reason_of(code), "%s:%u: %s", request->host, request->port,
+    bool answered = transfer->result->answered_at > 0;
+    return err_set(err, reason_of(code, answered), "%s:%u: %s", request->host, request->port,
                    *transfer->error ? transfer->error : curl_easy_strerror(code));
 }
 
