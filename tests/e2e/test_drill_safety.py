@@ -38,8 +38,14 @@ def newest(bed):
 # ---- ended from outside ----
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("stage", STAGES)
+ALL_ENDS = [(stage, number) for stage in STAGES for number in (signal.SIGTERM, signal.SIGKILL)]
+FIRST_ENDS = [(STAGES[0], signal.SIGKILL), (STAGES[1], signal.SIGTERM)]  # the others in the campaign
+
+
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [end if end in FIRST_ENDS else pytest.param(*end, marks=pytest.mark.campaign) for end in ALL_ENDS],
+)
 def test_one_that_is_ended_tells_the_truth_and_the_next_one_works(drill, untouched, stage, number):
     with drill.held_at(stage) as process:
         process.send_signal(number)
@@ -64,6 +70,7 @@ def workers(drill):
     return [pid for pid in drill.processes() if "restore:local" in command_line(pid)]
 
 
+@pytest.mark.campaign
 def test_a_worker_of_pgbackrest_ends_with_a_drill_that_is_killed(drill, untouched):
     """By itself it would write its file to the end: the kernel ends our child, not what that has started."""
     process = drill.start(1)
