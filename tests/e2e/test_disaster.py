@@ -6,7 +6,7 @@ import pytest
 from bed import Bed
 from conftest import REPOSITORY, Metrics
 from exporter import FAST, configuration
-from process import wait_until
+from process import read_words, wait_until
 
 ROWS = "SELECT count(*), sum(number) FROM promised"
 AT_BACKUP = "1000|500500"
@@ -37,9 +37,14 @@ class Disaster:
     def lose_data(self):
         data = self.bed.postgres.data
         self.bed.postgres.stop()
+        wait_until(lambda: not self.archiving(), 60, "archive-push does not end")
         shutil.rmtree(data)
         data.mkdir(mode=0o700)
         self.bed.place.account.own(data)
+
+    def archiving(self):
+        """What outlives the server and holds the lock that archive-get of the restored one waits for, in vain."""
+        return [pid for pid in self.bed.place.leftovers() if "archive-push" in "".join(read_words(f"/proc/{pid}/cmdline"))]
 
     def strike(self, repo):
         """The data are gone, and so is repository 1 when it is `repo` 2 that shall save them."""
