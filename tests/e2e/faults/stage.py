@@ -1,0 +1,110 @@
+"""Recordings of more than one repository's fault: an exporter that is gone, another configuration, nothing at all."""
+import time
+from contextlib import contextmanager
+from uuid import uuid4
+
+import exporter as bed_exporter
+from bed import Bed
+from conftest import PROGRAM, Exporter
+from process import free_port, wait_until
+from recording import SCRAPED, Recording, text_of
+from test_recorded_faults import SEEN_SECONDS, Place, is_archived, is_sound, nothing_waits
+
+NEEDED = ("pg_wal_lsn_bytes", "pg_wal_last_archived_lsn_bytes", "pgbackrest_wal_unarchived_bytes")
+
+
+class Played(Recording):
+    def add_silence(self, what, minutes, *alerts):
+        """Nobody answers the scrape; after so many minutes exactly these fire."""
+        self.add(what, time.time(), {}, minutes, *alerts)
+        self._phases[-1][2][text_of("up", SCRAPED)] = ("up", 0)
+
+
+class Stage(Place):
+    """A sound bed on which one fault after the other is played."""
+
+    def begin(self):
+        """Forget what was recorded; ten minutes without an alert. The metrics."""
+        self.recording = Played()
+        return self.tell("sound", lambda now: is_sound(now) and self.is_quiet(now), 10)
+
+    def tell(self, what, is_seen, minutes, *alerts):
+        """Wait until the exporter tells of it; after so many minutes of that exactly these fire. Its metrics."""
+        metrics = self.exporter.wait_for(is_seen, SEEN_SECONDS)
+        self.recording.add(what, time.time(), metrics, minutes, *alerts)
+        return metrics
+
+    def mend(self, minutes=20):
+        """What was broken is whole; after so many minutes nothing fires."""
+        self.archive()
+        self.tell("mended", lambda now: is_sound(now) and self.is_quiet(now), minutes)
+
+    def is_quiet(self, metrics):
+        """No WAL waits, which would grow old while the scrape is held."""
+        is_known = all(metrics.values(name) for name in NEEDED)
+        return is_known and nothing_waits(self.bed, metrics) and is_archived(metrics)
+
+    def archive(self):
+        """All WAL so far is in repository 1."""
+        self.bed.postgres.wait_archived(self.bed.postgres.switch_wal(), SEEN_SECONDS)
+
+    def write(self, segments):
+        """So many segments full of nothing that the server may try to archive."""
+        for _ in range(segments):
+            self.bed.postgres.switch_wal()
+
+    @contextmanager
+    def watched_by(self, exporter):
+        """Another exporter tells for a while."""
+        usual, self.exporter = self.exporter, exporter
+        try:
+            yield
+        finally:
+            self.exporter = usual
+
+    def expect_heard(self, heard, *muted):
+        """Of these, which all fire, Alertmanager silences the second kind and none of the first."""
+        host = {"instance": uuid4().hex, "stanza": "main"}
+        both = [*heard, *muted]
+        labels = [{"alertname": name, **({"repo_key": key} if key else {}), **host} for name, key in both]
+        self.alertmanager.post(*labels)
+        wait_until(lambda: len(self.found(host)) == len(both), SEEN_SECONDS, "Alertmanager lacks alerts")
+        self.alertmanager.wait_loud(*heard, **host)
+
+    def found(self, labels):
+        return [each for each in self.alertmanager.alerts() if labels.items() <= each["labels"].items()]
+
+
+def begun(request):
+    """A stage for one module, which ends with it."""
+    bed = Bed().start(alerting=False)
+    request.addfinalizer(bed.stop)
+
+    def start(bed, text):
+        exporter = Exporter(bed, PROGRAM, free_port(), "exporter-played")
+        exporter.start(text)
+        request.addfinalizer(exporter.stop)
+        return exporter
+
+    return Stage(bed, start, bed_exporter.configuration(bed, bed_exporter.FAST))
+
+
+@contextmanager
+def played_by(stage, exporter, is_whole=is_sound):
+    """Another exporter tells, of whose world nothing was recorded yet; it is whole before."""
+    with stage.watched_by(exporter):
+        stage.recording = Played()
+        stage.tell("before", is_whole, 1)
+        yield
+
+
+def waiting(metrics):
+    """Segments that wait to be archived; the one that is written to counts in part."""
+    waits = metrics.value("pg_wal_lsn_bytes") - metrics.value("pg_wal_last_archived_lsn_bytes")
+    return waits / metrics.value("pg_wal_segment_size_bytes")
+
+
+def restarted(postgres, **settings):
+    for name, value in settings.items():
+        postgres.set(name, value)
+    postgres.restart()
