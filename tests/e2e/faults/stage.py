@@ -10,7 +10,13 @@ from process import free_port, wait_until
 from recording import SCRAPED, Recording, text_of
 from test_recorded_faults import SEEN_SECONDS, Place, is_archived, is_sound, nothing_waits
 
+SEEN = ("pgbackrest_repo_up", "pgbackrest_wal_listed")
 NEEDED = ("pg_wal_lsn_bytes", "pg_wal_last_archived_lsn_bytes", "pgbackrest_wal_unarchived_bytes")
+
+
+def is_whole(metrics):
+    """Sound, and seen to be so just now."""
+    return is_sound(metrics) and all(metrics.values(name) == [1, 1] for name in SEEN)
 
 
 class Played(Recording):
@@ -23,10 +29,10 @@ class Played(Recording):
 class Stage(Place):
     """A sound bed on which one fault after the other is played."""
 
-    def begin(self):
+    def begin(self, is_whole=is_whole):
         """Forget what was recorded; ten minutes without an alert. The metrics."""
         self.recording = Played()
-        return self.tell("sound", lambda now: is_sound(now) and self.is_quiet(now), 10)
+        return self.tell("sound", lambda now: is_whole(now) and self.is_quiet(now), 10)
 
     def tell(self, what, is_seen, minutes, *alerts):
         """Wait until the exporter tells of it; after so many minutes of that exactly these fire. Its metrics."""
@@ -37,7 +43,7 @@ class Stage(Place):
     def mend(self, minutes=20):
         """What was broken is whole; after so many minutes nothing fires."""
         self.archive()
-        self.tell("mended", lambda now: is_sound(now) and self.is_quiet(now), minutes)
+        self.tell("mended", lambda now: is_whole(now) and self.is_quiet(now), minutes)
 
     def is_quiet(self, metrics):
         """No WAL waits, which would grow old while the scrape is held."""
@@ -90,7 +96,7 @@ def begun(request):
 
 
 @contextmanager
-def played_by(stage, exporter, is_whole=is_sound):
+def played_by(stage, exporter, is_whole=is_whole):
     """Another exporter tells, of whose world nothing was recorded yet; it is whole before."""
     with stage.watched_by(exporter):
         stage.recording = Played()

@@ -1,0 +1,161 @@
+"""Real faults of repositories and their stores: exactly the alerts that they are to cause."""
+from contextlib import contextmanager
+
+import pytest
+from exporter import FAST, configuration
+from missing import away, wal_folder
+from stage import begun, played_by, waiting
+
+pytestmark = pytest.mark.campaign
+
+UP = "pgbackrest_repo_up"
+LISTED = "pgbackrest_wal_listed"
+S3_UP = "pgbackup_s3_up"
+LATE_2 = ("PgBackRestBackupLate", "2")
+UNREACHABLE_2 = ("PgBackRestRepoUnreachable", "2")
+UNKNOWN_2 = ("PgBackRestRestorabilityUnknown", "2")
+
+
+@pytest.fixture(scope="module")
+def stage(request):
+    return begun(request)
+
+
+def without_hurry(stage):
+    """Repository 1 gets a full backup a day and no other."""
+    return configuration(stage.bed, FAST).replace("incr: 2h, recovery-point: 15m,", "recovery-point: 15m,")
+
+
+def gone(bed):
+    return away(bed, bed.pgbackrest.repo1)
+
+
+@contextmanager
+def closed(bed):
+    folder = wal_folder(bed)
+    folder.chmod(0)
+    try:
+        yield
+    finally:
+        folder.chmod(0o750)
+
+
+@pytest.mark.parametrize("fault", [gone, closed])
+def test_a_repository_whose_folder_is_gone_or_closed_pages_once(stage, tmp_path, fault):
+    stage.begin()
+    with fault(stage.bed):
+        stage.tell(
+            fault.__name__,
+            lambda now: [now.value(name, repo_key="1") for name in (UP, LISTED)] == [0, 0] and waiting(now) < 1,
+            40,
+            ("PgBackRestRepoUnreachable", "1"),
+            ("PgBackRestRestorabilityUnknown", "1"),
+        )
+    stage.mend()
+    stage.recording.check(tmp_path)
+    stage.expect_heard([("PgBackRestRepoUnreachable", "1")], ("PgBackRestRestorabilityUnknown", "1"))
+
+
+@contextmanager
+def refused(s3):
+    s3.break_with(status=403, code="AccessDenied")
+    try:
+        yield
+    finally:
+        s3.repair()
+
+
+@contextmanager
+def stopped(s3):
+    s3.stop()
+    try:
+        yield
+    finally:
+        s3.start()
+
+
+def is_out(metrics):
+    return metrics.values(S3_UP) == [0] and [metrics.value(name, repo_key="2") for name in (UP, LISTED)] == [0, 0]
+
+
+@pytest.mark.parametrize(("fault", "alert"), [(refused, "S3CredentialsRejected"), (stopped, "S3Unreachable")])
+def test_a_store_that_does_not_serve_is_a_ticket_first_and_a_page_when_the_backup_is_late(
+    stage, start_exporter, tmp_path, fault, alert
+):
+    with played_by(stage, start_exporter(stage.bed, text=without_hurry(stage))):
+        with fault(stage.bed.s3):
+            is_seen = lambda now: is_out(now) and stage.is_quiet(now)  # noqa: E731
+            stage.tell("at once", is_seen, 40, (alert, "2"), UNKNOWN_2)
+            stage.tell("hours later", is_seen, 110, (alert, "2"), UNKNOWN_2, UNREACHABLE_2, LATE_2)
+    stage.recording.check(tmp_path)
+    stage.expect_heard([(alert, "2"), UNREACHABLE_2], UNKNOWN_2, LATE_2)
+
+
+def test_a_certificate_with_seven_days_left_is_a_ticket(stage, tmp_path):
+    stage.begin()
+    for days, alerts in ((7, [("S3CertificateExpiring", "2")]), (30, [])):
+        stage.bed.s3.create_certificate(days)
+        stage.bed.s3.stop()
+        stage.bed.s3.start()
+        limit = stage.bed.place.run(["date", "-d", f"{days - 1} days", "+%s"]).stdout
+        is_seen = lambda now, limit=float(limit): (  # noqa: E731
+            0 < now.value("pgbackup_s3_tls_certificate_expiry_timestamp_seconds") - limit < 2 * 86400
+        )
+        stage.tell(f"{days} days", is_seen, 10, *alerts)
+    stage.recording.check(tmp_path)
+
+
+def test_backups_that_nobody_makes_are_late_and_then_a_page(stage, start_exporter, tmp_path):
+    text = configuration(stage.bed, FAST).replace("incr: 2h", "incr: 30m")
+    late = [("PgBackRestBackupLate", key) for key in "12"]
+    too_old = [("PgBackRestBackupTooOld", key) for key in "12"]
+    with played_by(stage, start_exporter(stage.bed, text=text)):
+        stage.tell("late", stage.is_quiet, 40, *late)
+        stage.tell("too old", stage.is_quiet, 40, *too_old)
+    stage.recording.check(tmp_path)
+
+
+def test_a_drill_that_never_ran_is_a_ticket_after_a_day(stage, start_exporter, tmp_path):
+    text = configuration(stage.bed, FAST).replace("full: 27h, incr: 2h, ", "").replace("recovery-point: 15m, ", "")
+    with played_by(stage, start_exporter(stage.bed, text=text)):
+        never = [("RestoreDrillOverdue", key) for key in "12"]
+        stage.tell("a day", stage.is_quiet, 1500, *never)
+    stage.recording.check(tmp_path)
+
+
+def test_an_idle_night_is_silent(stage, start_exporter, tmp_path):
+    text = configuration(stage.bed, FAST).replace("incr: 2h, ", "")
+    with played_by(stage, start_exporter(stage.bed, text=text)):
+        stage.tell("night", stage.is_quiet, 600)
+    stage.recording.check(tmp_path)
+
+
+def test_a_repository_that_vanishes_from_the_configuration_is_a_ticket(stage, start_exporter, tmp_path):
+    stage.begin()
+    text = configuration(stage.bed, FAST)
+    without = text[: text.index("  - key: 2")] + text[text.index("state-directory") :]
+    with stage.watched_by(start_exporter(stage.bed, text=without)):
+        is_seen = lambda now: now.values(UP) == [1] and stage.is_quiet(now)  # noqa: E731
+        stage.tell("dropped", is_seen, 30, ("PgBackupExpectedSeriesMissing", "2"))
+    stage.recording.check(tmp_path)
+
+
+def test_an_exporter_that_does_not_answer_is_a_ticket(stage, tmp_path):
+    stage.begin()
+    stage.recording.add_silence("gone", 30, ("PgBackupExporterDown", ""))
+    stage.tell("back", stage.is_quiet, 20)
+    stage.recording.check(tmp_path)
+
+
+def test_a_stanza_without_any_backup_pages_for_each_repository(stage, start_exporter, tmp_path):
+    bed = stage.bed
+    bed.add_cluster("second").start()
+    bed.pgbackrest.create_stanza("second")
+    text = configuration(bed, FAST).replace("stanzas: [main]", "stanzas: [second]")
+    exporter = start_exporter(bed, text=text[text.index("pgbackrest:") :])
+    is_seen = lambda now: now.values("pgbackrest_backups", backup_type="full") == [0, 0]  # noqa: E731
+    with played_by(stage, exporter, is_seen):
+        none = [("PgBackRestNoFullBackup", key) for key in "12"]
+        stage.tell("none", is_seen, 40, *none, ("PgBackRestRecoveryPointTooOld", "1"))
+    stage.recording.check(tmp_path)
+    stage.expect_heard(none, ("PgBackRestRecoveryPointTooOld", "1"))
