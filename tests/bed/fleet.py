@@ -36,6 +36,9 @@ class Receiver(Prometheus):
 class Agent:
     """Finds its targets in a file: dicts of targets and labels, as file_sd has them."""
 
+    # In a folder that it may list: where it may not, it sees a change after minutes only.
+    targets = "data/targets.json"
+
     def __init__(self, place, port, receiver_port, interval):
         self.place = place
         self.port = port
@@ -53,10 +56,10 @@ class Agent:
 
     def tell(self, targets):
         """From now on these targets; it needs no signal."""
-        self.place.write("targets.json", json.dumps(targets))
+        self.place.write(self.targets, json.dumps(targets))
 
     def _configure(self):
-        targets = self.place.path("targets.json")
+        targets = self.place.path(self.targets)
         text = AGENT.format(interval=self.interval, site=SITE, receiver=self.receiver_port, targets=targets)
         return self.place.write("agent.yml", text)
 
