@@ -1,0 +1,63 @@
+"""A backup that holds damaged pages, a standby and its promotion: exactly the alerts they cause."""
+import pytest
+from copies import Standby
+from exporter import FAST, configuration
+from stage import Played, begun
+
+pytestmark = pytest.mark.campaign
+
+LOCKED = "pgbackrest_backup_lock_held"
+DAMAGED = "pgbackrest_backups_with_errors"
+
+
+@pytest.fixture(scope="module")
+def stage(request):
+    return begun(request)
+
+
+def is_well(metrics):
+    return metrics.values("pgbackrest_repo_up") == [1, 1] and metrics.values(LOCKED) == [0]
+
+
+def test_a_standby_is_silent(stage, start_exporter, tmp_path):
+    bed = stage.bed
+    with Standby(bed, 1) as standby:
+        text = configuration(bed, FAST).replace(bed.postgres.conninfo, standby.server.conninfo)
+        with stage.watched_by(start_exporter(bed, text=text)):
+            stage.recording = Played()
+            is_seen = lambda now: now.value("pg_in_recovery") == 1 and is_well(now)  # noqa: E731
+            stage.tell("standby", is_seen, 100)
+    stage.recording.check(tmp_path)
+
+
+def damage_a_page(postgres):
+    """A page whose checksum is wrong on disk, in a cluster that has checksums."""
+    postgres.sql("CREATE TABLE damaged AS SELECT generate_series(1, 10000)")
+    file = postgres.data / postgres.sql("SELECT pg_relation_filepath('damaged')")
+    postgres.stop()
+    postgres.place.run([postgres.programs / "pg_checksums", "--enable", "-D", postgres.data])
+    with open(file, "r+b") as relation:
+        relation.seek(8192 + 4000)
+        relation.write(b"damaged")
+    postgres.start()
+
+
+def test_damaged_pages_in_a_backup_are_a_ticket(stage, tmp_path):
+    stage.begin(is_well)
+    damage_a_page(stage.bed.postgres)
+    stage.bed.pgbackrest.backup("full", 1)
+    stage.archive()
+    is_seen = lambda now: now.value(DAMAGED, repo_key="1") == 1 and is_well(now) and stage.is_quiet(now)  # noqa: E731
+    stage.tell("damaged", is_seen, 40, ("PgBackRestPageChecksumErrors", "1"))
+    stage.recording.check(tmp_path)
+
+
+def test_a_promotion_is_silent(tmp_path, request):
+    stage = begun(request)
+    stage.begin()
+    with Standby(stage.bed, 1) as standby:
+        standby.take_over()
+        stage.archive()
+        metrics = stage.tell("promoted", lambda now: is_well(now) and stage.is_quiet(now), 60)
+    assert metrics.value("pg_in_recovery") == 0
+    stage.recording.check(tmp_path)
