@@ -1,4 +1,6 @@
-"""A backup that holds damaged pages, a standby and its promotion: exactly the alerts they cause."""
+"""A backup that stands still or holds damaged pages, a standby and its promotion: exactly the alerts they cause."""
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from copies import Standby
 from exporter import FAST, configuration
@@ -49,6 +51,23 @@ def test_damaged_pages_in_a_backup_are_a_ticket(stage, tmp_path):
     stage.archive()
     is_seen = lambda now: now.value(DAMAGED, repo_key="1") == 1 and is_well(now) and stage.is_quiet(now)  # noqa: E731
     stage.tell("damaged", is_seen, 40, ("PgBackRestPageChecksumErrors", "1"))
+    stage.recording.check(tmp_path)
+
+
+def test_a_backup_that_holds_the_lock_for_six_hours_is_a_ticket(request, start_exporter, tmp_path):
+    stage = begun(request)
+    bed = stage.bed
+    text = configuration(bed, FAST).replace("incr: 2h, ", "")
+    bed.s3.break_with(delay_ms=5000, match="^(PUT|POST) ")
+    with ThreadPoolExecutor(1) as pool, stage.watched_by(start_exporter(bed, text=text)):
+        stage.recording = Played()
+        backup = pool.submit(bed.pgbackrest.backup, "incr", 2)
+        try:
+            is_seen = lambda now: now.value(LOCKED) == 1 and stage.is_quiet(now)  # noqa: E731
+            stage.tell("stands still", is_seen, 400, ("PgBackRestBackupStuck", ""))
+        finally:
+            bed.s3.repair()
+        backup.result()
     stage.recording.check(tmp_path)
 
 
