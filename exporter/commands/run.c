@@ -184,12 +184,37 @@ static bool record_it(const struct job *job, int *ret_status, struct err *err)
     return ran;
 }
 
+/* PostgreSQL runs a restore_command in its data directory. */
+static bool is_standby(void)
+{
+    return access("standby.signal", F_OK) == 0;
+}
+
+static bool get_wal(const struct job *job, int *ret_status, struct err *err)
+{
+    int status = 0;
+    int signals CLEANUP(close_fd) = signals_take();
+    struct call call CLEANUP(call_done) = {0};
+    if (!make_call(job->line, job->settings, job->stanza, &call, err) ||
+        !run_child(call.argv, call.env.items, signals, &status, err))
+        return false;
+    *ret_status = run_restore_wal_status(status, is_standby());
+    if (*ret_status == EXIT_CANNOT_RUN)
+        fprintf(stderr,
+                "pgbackup_exporter: archive-get ended with status %d: that is no word on "
+                "whether there is such a file\n",
+                status);
+    return true;
+}
+
 /* *ret_status is written when pgbackrest has run; what it becomes does not come back. */
 static bool act(const struct job *job, int *ret_status, struct err *err)
 {
     struct call call CLEANUP(call_done) = {0};
     if (job->line->lock_wait_ms > 0 || command_record_is_kept(job->line->arguments[0]))
         return record_it(job, ret_status, err);
+    if (strcmp(job->line->arguments[0], "archive-get") == 0)
+        return get_wal(job, ret_status, err);
     return make_call(job->line, job->settings, job->stanza, &call, err) &&
            become_pgbackrest(&call, err);
 }

@@ -1,10 +1,17 @@
 #include "exporter/commands/run_restore.h"
 
+#include <signal.h>
 #include <string.h>
 
+#include "exporter/commands/command.h"
 #include "exporter/commands/restore_command.h"
+#include "exporter/commands/run_child.h"
 
 #define OWN_COMMAND "restore_command="
+
+/* Exit statuses of pgBackRest. */
+#define NOT_THERE  1
+#define TERMINATED 63
 
 static bool is_own_command(const char *recovery_option)
 {
@@ -109,4 +116,13 @@ bool run_restore_add_options(const struct run_line *line, const struct stanza *s
         return true;
     line_has_command(line, &others);
     return (others || add_configured(stanza, ret, err)) && add_own(line, stanza, ret, err);
+}
+
+int run_restore_wal_status(int status, bool is_standby)
+{
+    if (status == TERMINATED)
+        return RUN_CHILD_SIGNAL_STATUS + SIGTERM;
+    if (status <= NOT_THERE || status > RUN_CHILD_SIGNAL_STATUS || is_standby)
+        return status;
+    return EXIT_CANNOT_RUN;
 }

@@ -32,4 +32,14 @@ bool run_restore_add_options(const struct run_line *line, const struct stanza *s
 void run_restore_add_place(const struct run_line *line, const struct stanza *stanza,
                            struct strbuf *out);
 
+/*
+ * What PostgreSQL is to be told, whose restore_command this is, when archive-get has ended so. Any
+ * status up to 125 says that there is no such file: recovery ends there, and all behind it is lost,
+ * though the repository was only out of reach. So what is neither 0 (it is there) nor 1 (it is not)
+ * becomes EXIT_CANNOT_RUN, on which the server stops, to be started again. A standby keeps the
+ * status: it asks again by itself. pgBackRest's own word for a SIGTERM becomes the shell's, which
+ * PostgreSQL knows. Sources: wait_result_is_any_signal() of PostgreSQL, pgBackRest's error codes.
+ */
+int run_restore_wal_status(int status, bool is_standby);
+
 #endif

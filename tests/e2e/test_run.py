@@ -87,6 +87,29 @@ def test_a_restored_server_is_not_promoted_while_run_cannot_get_its_wal(bed, pro
     assert "FATAL:  could not restore file" in elsewhere.process.log_tail()
 
 
+@pytest.mark.usefixtures("run")
+def test_a_restored_server_is_not_promoted_while_its_repository_is_out_of_reach(bed, program_path, elsewhere):
+    program, file = bed.place.copy_program(program_path), bed.place.path("run.yml")
+    get = f"archive-get --pg1-path={elsewhere.data} --no-archive-async --io-timeout=5"
+    bed.s3.stop()
+    try:
+        with pytest.raises(BedError):
+            restore(bed, elsewhere, 1, f'{program} --config.file={file} run --repo 2 -- {get} %f "%p"')
+    finally:
+        bed.s3.start()
+    assert "FATAL:  could not restore file" in elsewhere.process.log_tail()
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(("signal_file", "status"), [("recovery.signal", 126), ("standby.signal", 32)])
+def test_a_standby_is_told_the_status_of_pgbackrest_and_asks_again(bed, program_path, elsewhere, signal_file, status):
+    (elsewhere.data / signal_file).touch()
+    program, file = bed.place.copy_program(program_path), bed.place.path("run.yml")
+    get = f"{program} --config.file={file} run --repo 1 -- archive-get --log-level-console=never x y"
+    done = bed.place.run(["sh", "-c", f"cd {elsewhere.data} && {get}"], check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+
+
 def test_a_failure_to_get_wal_is_told_from_wal_that_is_not_there(bed, run):
     away = bed.credentials_file.with_suffix(".away")
     bed.credentials_file.rename(away)

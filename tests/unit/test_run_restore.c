@@ -110,3 +110,28 @@ Test(run_restore, a_server_elsewhere_asks_for_its_own_folder_and_shares_no_spool
     expect_place(WORDS("restore", "--pg1-path", "/new one"),
                  " --no-archive-async --pg1-path='/new one'");
 }
+
+Test(run_restore, wal_that_is_there_or_not_is_told_as_pgbackrest_tells_it)
+{
+    cr_expect_eq(run_restore_wal_status(0, false), 0);
+    cr_expect_eq(run_restore_wal_status(1, false), 1);
+}
+
+Test(run_restore, a_failure_to_ask_for_wal_does_not_end_recovery)
+{
+    cr_expect_eq(run_restore_wal_status(25, false), 126);
+    cr_expect_eq(run_restore_wal_status(82, false), 126);
+    cr_expect_eq(run_restore_wal_status(125, false), 126);
+}
+
+Test(run_restore, a_standby_asks_for_wal_again_by_itself)
+{
+    cr_expect_eq(run_restore_wal_status(82, true), 82);
+}
+
+Test(run_restore, a_signal_is_told_as_a_shell_does)
+{
+    cr_expect_eq(run_restore_wal_status(63, false), 128 + 15);
+    cr_expect_eq(run_restore_wal_status(63, true), 128 + 15);
+    cr_expect_eq(run_restore_wal_status(128 + 9, false), 128 + 9);
+}
