@@ -7,6 +7,7 @@ import yaml
 RULES_FILE = Path(__file__).resolve().parents[2] / "alerts" / "pgbackup.rules.yml"
 SCRAPED = {"job": "pgbackup", "instance": "db1"}
 TOLD_SECONDS = 120
+TOLERATED_MINUTES = 3  # the age of what a bed was made with
 WRITTEN, ARCHIVED = "pg_wal_lsn_bytes", "pg_wal_last_archived_lsn_bytes"
 
 
@@ -31,9 +32,12 @@ class Recording:
     last archived one: else what was written between two scrapes, and archived, would seem to wait.
     """
 
+    WHOLE = ("sound", "before")  # what the phases are called that come before a fault
+
     def __init__(self):
         self._phases = []  # (what it is, seconds since 1970, {series: value}, first minute, minutes)
         self._expected = []
+        self._first = []
 
     def add(self, what, at, metrics, minutes, *alerts):
         """At `at` the exporter told `metrics`; after so many minutes exactly these (name, repository) fire."""
@@ -61,6 +65,25 @@ class Recording:
             return f"{value - (at - since) + begin * 60:.3f}+60x{minutes - 1}"
         return f"{value:.17g}x{minutes - 1}"
 
+    def _begin_of_fault(self):
+        """In minutes."""
+        return next(phase[3] for phase in self._phases if phase[0] not in self.WHOLE)
+
+    def expect_first(self, alert, minutes):
+        """This alert (name, repository) is to fire for the first time so many minutes after the fault began."""
+        self._first.append((alert, minutes))
+
+    def _first_fired(self, name, key, minutes):
+        """What promtool asks: nothing when it is so, else the minutes that it took."""
+        series = text_of("ALERTS", {"alertname": name, "repo_key": key, "alertstate": "firing"})
+        end = sum(phase[-1] for phase in self._phases)
+        took = f"min(min_over_time(timestamp({series})[{end}m:1m])) / 60 - {self._begin_of_fault()}"
+        return {
+            "expr": f"({took}) unless abs(({took}) - {minutes}) <= {TOLERATED_MINUTES}",
+            "eval_time": f"{end - 1}m",
+            "exp_samples": [],
+        }
+
     def _test(self):
         every = dict.fromkeys(series for phase in self._phases for series in phase[2])
         series = [{"series": one, "values": " ".join(self._told(one, phase) for phase in self._phases)} for one in every]
@@ -76,6 +99,7 @@ class Recording:
             }
             for at, alerts in self._expected
         ]
+        asked += [self._first_fired(*alert, minutes) for alert, minutes in self._first]
         return {"interval": "1m", "input_series": series, "promql_expr_test": asked}
 
     def check(self, folder):

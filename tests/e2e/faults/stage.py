@@ -4,14 +4,22 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 import exporter as bed_exporter
+import faults_told
+import yaml
 from bed import Bed
 from conftest import PROGRAM, Exporter
 from process import free_port, wait_until
-from recording import SCRAPED, Recording, text_of
+from recording import RULES_FILE, SCRAPED, Recording, text_of
 from test_recorded_faults import SEEN_SECONDS, Place, is_archived, is_sound, nothing_waits
 
 SEEN = ("pgbackrest_repo_up", "pgbackrest_wal_listed")
 NEEDED = ("pg_wal_lsn_bytes", "pg_wal_last_archived_lsn_bytes", "pgbackrest_wal_unarchived_bytes")
+
+SEVERITIES = {
+    rule["alert"]: rule["labels"]["severity"]
+    for group in yaml.safe_load(RULES_FILE.read_text())["groups"]
+    for rule in group["rules"]
+}
 
 
 def is_whole(metrics):
@@ -67,6 +75,16 @@ class Stage(Place):
             yield
         finally:
             self.exporter = usual
+
+    def conclude(self, folder, fault, heard=(), muted=()):
+        """What was recorded makes these fire and these be heard, as docs/alerts.md says of the fault."""
+        row = faults_told.rows()[fault]
+        assert (set(row.heard), row.muted) == (set(heard), set(muted))
+        for alert, (severity, minutes) in row.heard.items():
+            assert severity == SEVERITIES[alert[0]]
+            self.recording.expect_first(alert, minutes)
+        self.recording.check(folder)
+        self.expect_heard(heard, *muted)
 
     def expect_heard(self, heard, *muted):
         """Of these, which all fire, Alertmanager silences the second kind and none of the first."""
