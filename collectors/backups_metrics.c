@@ -3,8 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectors/repository.h"
+
 static const char *const type_labels[] = {"backup_type", NULL};
-static const char *const info_labels[] = {"name", "storage", "cipher", "mount", NULL};
+static const char *const info_labels[] = {"name",  "storage",        "cipher",
+                                          "mount", "continuous_wal", NULL};
 /* The labels of pgbackrest_exporter, but for those that the target has: stanza and repo_key. */
 static const char *const each_labels[] = {"backup_name", "backup_type", "block_incr", "database_id",
                                           NULL};
@@ -19,7 +22,9 @@ const struct metric_desc backups_metrics[BACKUPS_METRIC_COUNT] = {
     [BACKUPS_METRIC_REPO_INFO] =
         {
             .name = "pgbackrest_repo_info",
-            .help = "A configured repository: its name, storage type, cipher and mount; always 1.",
+            .help =
+                "A configured repository: its name, storage type, cipher and mount, and whether "
+                "archive_command feeds it (true, false); always 1.",
             .keeps = CONFIGURED,
             .labels = info_labels,
         },
@@ -280,7 +285,8 @@ void backups_metrics_add_configured(struct sink *sink, const struct stanza_repos
 {
     const struct repository_settings *own = repository->settings;
     sink_add(sink, BACKUPS_METRIC_REPO_INFO, 1,
-             LABELS(repository->name, repository->storage, repository->cipher, mount));
+             LABELS(repository->name, repository->storage, repository->cipher, mount,
+                    repository_has_continuous_wal(repository) ? "true" : "false"));
     add_retention(sink, repository);
     if (own)
         add_objectives(sink, &own->objectives);

@@ -248,13 +248,15 @@ static const struct option repository_rows[] = {
         .type = OPTION_TRISTATE,
         .offset = offsetof(struct repository_settings, continuous_wal),
         .shown = "whether pgBackRest's configuration names the repository",
-        .help = "Whether archive_command pushes every WAL segment here. Nothing depends on it yet.",
+        .help =
+            "Whether archive_command pushes every WAL segment here. Where it does not, what can "
+            "be restored ends with each backup, and `run -- backup` adds the WAL of its own.",
     },
     {
         .key = "mount",
         .type = OPTION_SECTION,
         .section = &mount_table,
-        .help = "The file system under a posix repository. It is not watched yet.",
+        .help = "The file system under a posix repository.",
     },
     {
         .key = "credentials",

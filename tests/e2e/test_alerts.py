@@ -460,11 +460,17 @@ def test_inhibition_names_existing_rules_and_never_a_page_by_a_ticket():
             assert sources <= set(PAGES)
 
 
-def test_archiving_is_muted_by_archiving_alone():
+def test_archiving_is_muted_by_archiving_and_by_a_mount_that_it_writes_to_alone():
     archiving = {"PgWalArchivingFailing", "PgWalArchivingStalled", "PgArchivingDisabled"}
-    for sources, targets, _ in inhibitions():
-        if targets & archiving:
-            assert sources <= archiving
+    written_to = []
+    for rule in yaml.safe_load(ROUTES_FILE.read_text())["inhibit_rules"]:
+        if archiving & set(re.findall(r"\w+", " ".join(rule["target_matchers"]))):
+            sources = set(re.findall(r"[A-Z]\w+", rule["source_matchers"][0]))
+            if sources <= archiving:
+                continue
+            assert sources == {"NfsMountMissing", "NfsMountNotResponding"}
+            written_to.append(rule["source_matchers"][1:])
+    assert written_to == [['continuous_wal="true"']]
 
 
 def test_what_soon_loses_wal_or_stops_the_server_is_never_muted():
@@ -683,14 +689,14 @@ def test_an_object_store_is_a_ticket_beside_the_page_on_its_repository(alertmana
 
 
 @pytest.mark.parametrize("cause", ["NfsMountMissing", "NfsMountNotResponding"])
-def test_a_mount_mutes_no_archiving_no_lasting_fault_and_no_object_store(alertmanager, cause):
+def test_a_mount_mutes_no_lasting_fault_no_object_store_and_no_archiving_to_elsewhere(alertmanager, cause):
     server = {"instance": "db1", "stanza": "main"}
     here = {**server, "repo_key": "1"}
     spoken = ["PgBackRestNoFullBackup", "PgBackRestPageChecksumErrors", "PgBackRestRepoGrowing"]
     spoken += ["S3Unreachable", "S3CredentialsRejected", "S3CertificateExpiring"]
     alertmanager.post(
-        alert(cause, path="/mnt/nas", **here),
-        alert("PgBackRestRepoUnreachable", **here),
+        alert(cause, path="/mnt/nas", continuous_wal="false", **here),
+        alert("PgBackRestRepoUnreachable", continuous_wal="false", **here),
         *[alert(name, **here) for name in spoken],
         alert("PgWalArchivingStalled", **server),
         alert("PgBackupCollectorStuck", instance="db1"),
@@ -698,6 +704,35 @@ def test_a_mount_mutes_no_archiving_no_lasting_fault_and_no_object_store(alertma
     alertmanager.wait_muted(alertname="PgBackRestRepoUnreachable")  # inhibition is at work
     for name in [*spoken, "PgWalArchivingStalled", "PgBackupCollectorStuck", cause]:
         assert not alertmanager.muted(alertname=name)
+
+
+@pytest.mark.parametrize("cause", ["NfsMountMissing", "NfsMountNotResponding"])
+@pytest.mark.parametrize("consequence", ["PgWalArchivingFailing", "PgWalArchivingStalled"])
+def test_a_mount_that_archive_command_writes_to_mutes_archiving_of_its_own_server(alertmanager, cause, consequence):
+    here, other = {"instance": "db1", "stanza": "main"}, {"instance": "db2", "stanza": "main"}
+    never = ["PgArchivingDisabled", "PgWalDropped", "PgArchiveQueueFilling", "PgWalDiskFilling"]
+    alertmanager.post(
+        alert(cause, path="/mnt/nas", repo_key="1", continuous_wal="true", **here),
+        *[alert(name, **here) for name in (consequence, *never)],
+        alert(consequence, **other),
+    )
+    alertmanager.wait_muted(alertname=consequence, **here)
+    assert not alertmanager.muted(alertname=consequence, **other)
+    assert not any(alertmanager.muted(alertname=name) for name in (cause, *never))
+
+
+@pytest.mark.parametrize("cause", ["PgWalArchivingFailing", "PgWalArchivingStalled"])
+def test_failing_archiving_mutes_a_repository_that_it_writes_to_and_no_other(alertmanager, cause):
+    server = {"instance": "db1", "stanza": "main"}
+    fed, other = ({"repo_key": key, "continuous_wal": fed} for key, fed in (("1", "true"), ("2", "false")))
+    alertmanager.post(
+        alert(cause, **server),
+        *[alert("PgBackRestRepoUnreachable", **labels, **server) for labels in (fed, other)],
+        alert("PgBackRestRepoUnreachable", **fed, **{**server, "instance": "db2"}),
+    )
+    alertmanager.wait_muted(alertname="PgBackRestRepoUnreachable", instance="db1", repo_key="1")
+    assert not alertmanager.muted(alertname="PgBackRestRepoUnreachable", repo_key="2")
+    assert not alertmanager.muted(alertname="PgBackRestRepoUnreachable", instance="db2")
 
 
 def test_a_mount_that_no_repository_names_mutes_itself_only(alertmanager):

@@ -59,8 +59,9 @@ def test_ages_grow_between_polls(bed, start_exporter):
 def test_the_repositories_are_named(exporter):
     metrics = exporter.wait_for(settled, 10)
     info = {labels["repo_key"]: labels for labels, _ in metrics["pgbackrest_repo_info"]}
-    assert (info["1"]["name"], info["1"]["storage"]) == ("nas", "posix")
-    assert (info["2"]["name"], info["2"]["storage"]) == ("r2", "s3")
+    told = ("name", "storage", "continuous_wal")
+    assert [info["1"][label] for label in told] == ["nas", "posix", "true"]
+    assert [info["2"][label] for label in told] == ["r2", "s3", "false"]
 
 
 def test_every_type_is_said_of_every_repository(exporter):

@@ -240,8 +240,9 @@ static size_t count_items(const struct report_item *item, enum report_kind kind)
     return count;
 }
 
-#define REPO1 "stanza=\"main\",repo_key=\"1\""
-#define REPO2 "stanza=\"main\",repo_key=\"2\""
+#define REPO1   "stanza=\"main\",repo_key=\"1\""
+#define REPO2   "stanza=\"main\",repo_key=\"2\""
+#define NOT_FED ",continuous_wal=\"false\""
 
 #define BACKUP(label, type, db, stop, more)                                                        \
     "{\"label\":\"" label "\",\"type\":\"" type "\",\"database\":{\"id\":" db ",\"repo-key\":1},"  \
@@ -277,7 +278,7 @@ Test(backups, a_repository_without_mount_path_names_the_mount_that_holds_it)
     cr_assert(outcome.succeeded, "%s", outcome.err.text);
     expect_sample(&outcome,
                   "pgbackrest_repo_info{" REPO1
-                  ",name=\"nas\",storage=\"posix\",cipher=\"none\",mount=\"/proc\"}",
+                  ",name=\"nas\",storage=\"posix\",cipher=\"none\",mount=\"/proc\"" NOT_FED "}",
                   1);
     outcome_done(&outcome);
     place_done(&place);
@@ -416,7 +417,7 @@ Test(backups, a_sound_repository_gives_all_its_facts)
     expect_sample(&outcome, "pgbackrest_repo_status{" REPO1 "}", 0);
     expect_sample(&outcome,
                   "pgbackrest_repo_info{" REPO1
-                  ",name=\"nas\",storage=\"posix\",cipher=\"none\",mount=\"/mnt/nas\"}",
+                  ",name=\"nas\",storage=\"posix\",cipher=\"none\",mount=\"/mnt/nas\"" NOT_FED "}",
                   1);
     expect_sample(&outcome, "pgbackrest_repo_retention_full{" REPO1 "}", 3);
     expect_sample(&outcome, "pgbackrest_backups{" REPO1 ",backup_type=\"full\"}", 2);

@@ -22,6 +22,11 @@ SEVERITIES = {
 }
 
 
+def labels_of(key):
+    """What an alert says of a repository of the bed: archive_command feeds the first."""
+    return {"repo_key": key, "continuous_wal": str(key == "1").lower()} if key else {}
+
+
 def is_whole(metrics):
     """Sound, and seen to be so just now."""
     return is_sound(metrics) and all(metrics.values(name) == [1, 1] for name in SEEN)
@@ -90,8 +95,7 @@ class Stage(Place):
         """Of these, which all fire, Alertmanager silences the second kind and none of the first."""
         host = {"instance": uuid4().hex, "stanza": "main"}
         both = [*heard, *muted]
-        labels = [{"alertname": name, **({"repo_key": key} if key else {}), **host} for name, key in both]
-        self.alertmanager.post(*labels)
+        self.alertmanager.post(*[{"alertname": name, **labels_of(key), **host} for name, key in both])
         wait_until(lambda: len(self.found(host)) == len(both), SEEN_SECONDS, "Alertmanager lacks alerts")
         self.alertmanager.wait_loud(*heard, **host)
 
