@@ -7,6 +7,7 @@ import yaml
 RULES_FILE = Path(__file__).resolve().parents[2] / "alerts" / "pgbackup.rules.yml"
 SCRAPED = {"job": "pgbackup", "instance": "db1"}
 TOLD_SECONDS = 120
+UP_SINCE_SECONDS = -86400  # no exporter of a fault has just been started
 TOLERATED_MINUTES = 3  # the age of what a bed was made with
 WRITTEN, ARCHIVED = "pg_wal_lsn_bytes", "pg_wal_last_archived_lsn_bytes"
 
@@ -27,9 +28,11 @@ def count_from_archived(samples):
 class Recording:
     """Scrapes, each held for some minutes, and the alerts that must fire at the end of each.
 
-    Times are told as they were, counted from the first scrape, so what happened between two scrapes
-    seems to have happened at once; ages grow by the minute. Positions in the WAL are counted from the
-    last archived one: else what was written between two scrapes, and archived, would seem to wait.
+    Times are counted from the first scrape. While all is whole everything stays as old as it was at the
+    scrape, so that a fault begins with the ages that it really began with. What happened between two later
+    scrapes is told as if it had happened as long before the second as it did. Ages grow by the minute.
+    Positions in the WAL are counted from the last archived one: else what was written between two scrapes,
+    and archived, would seem to wait.
     """
 
     WHOLE = ("sound", "before")  # what the phases are called that come before a fault
@@ -52,17 +55,25 @@ class Recording:
         self._phases.append((what, at, samples, begin, minutes))
         self._expected.append((f"{begin + minutes - 1}m", alerts))
 
+    def _placed(self, moment, told):
+        """Where a moment, s since 1970, lies in what is played; what is still to come is as far away as it was."""
+        later = (phase for phase in self._phases if phase[0] not in self.WHOLE and moment <= phase[1])
+        _, at, _, begin, _ = told if told[0] in self.WHOLE else next(later, told)
+        return begin * 60 - (at - moment)
+
     def _told(self, series, phase):
         """The samples of one series in one phase, as promtool writes them."""
-        _, at, samples, begin, minutes = phase
+        what, at, samples, begin, minutes = phase
         if series not in samples:
             return f"stale _x{minutes - 1}"
         name, value = samples[series]
-        since = self._phases[0][1]
+        stays = what in self.WHOLE  # as old as it is
+        if name == "process_start_time_seconds":
+            return f"{UP_SINCE_SECONDS}x{minutes - 1}"
         if name.endswith("_timestamp_seconds"):
-            return f"{value - since:.3f}x{minutes - 1}"
+            return f"{self._placed(value, phase):.3f}{'+60' if stays else ''}x{minutes - 1}"
         if name.endswith(("_age", "_age_seconds")):
-            return f"{value - (at - since) + begin * 60:.3f}+60x{minutes - 1}"
+            return f"{begin * 60 - self._placed(at - value, phase):.3f}{'' if stays else '+60'}x{minutes - 1}"
         return f"{value:.17g}x{minutes - 1}"
 
     def _begin_of_fault(self):

@@ -23,7 +23,7 @@ FOREIGN = "pgbackrest_wal_foreign_timelines"
 UNRESTORABLE = "pgbackrest_backup_last_unrestorable_timestamp_seconds"
 END = "pgbackrest_recovery_window_end_timestamp_seconds"
 ARCHIVED = "pg_stat_archiver_last_archived_timestamp_seconds"
-SEEN_SECONDS = 40
+SEEN_SECONDS = 90  # pgbackrest info on a store that is gone takes a minute
 
 
 class Place:

@@ -43,14 +43,18 @@ def fails_more_than(count):
     return lambda now: now.value(FAILURES) > count
 
 
+def is_behind(metrics):
+    """Of what was written segments wait, and the look into repository 1 knows of it."""
+    return waiting(metrics) > 3 and metrics.value("pgbackrest_wal_unarchived_bytes", repo_key="1") > 512
+
+
 def test_an_archive_command_that_fails_pages_once(stage, tmp_path):
-    sound = stage.begin()
+    now = stage.begin()
     with archive_command(stage, "/bin/false"):
-        stage.write(1)
-        first = stage.tell("fails", fails_more_than(sound.value(FAILURES)), 10, FAILING)
-        stage.write(4)
-        more = fails_more_than(first.value(FAILURES))
-        stage.tell("fails on", lambda now: more(now) and waiting(now) > 3, 14, FAILING, STALLED, RECOVERY_POINT)
+        for minutes, *alerts in ((10, FAILING), (14, FAILING, STALLED), (14, FAILING, STALLED, RECOVERY_POINT)):
+            more = fails_more_than(now.value(FAILURES))
+            stage.write(4)
+            now = stage.tell("fails", lambda seen, more=more: more(seen) and is_behind(seen), minutes, *alerts)
     stage.mend()
     stage.conclude(tmp_path, "`archive_command` fails", [FAILING], [STALLED, RECOVERY_POINT])
 
@@ -59,10 +63,9 @@ def test_an_archive_command_that_hangs_pages_once(stage, tmp_path):
     stage.begin()
     with hanging(stage):
         stage.write(5)
-        stage.tell("hangs", lambda now: waiting(now) > 3, 40, STALLED, RECOVERY_POINT)
+        stage.tell("hangs", is_behind, 40, STALLED, RECOVERY_POINT)
     stage.mend()
-    stage.recording.check(tmp_path)
-    stage.expect_heard([STALLED], RECOVERY_POINT)
+    stage.conclude(tmp_path, "`archive_command` hangs", [STALLED], [RECOVERY_POINT])
 
 
 @contextmanager
@@ -78,31 +81,40 @@ def is_refused(metrics):
     return metrics.value("pgbackrest_archive_config_valid") == 0
 
 
-def test_a_repository_without_its_key_is_a_ticket_and_a_page_from_the_first_segment_on(stage, tmp_path):
+def test_a_repository_without_its_key_is_a_ticket_while_nothing_is_written(stage, tmp_path):
+    stage.begin()
+    with key_forgotten(stage.bed):
+        stage.tell("refused", lambda now: is_refused(now) and waiting(now) < 1, 10, CONFIG_INVALID)
+    stage.mend()
+    fault = "`pgbackrest.conf` names repository 2 without its key, nothing is written"
+    stage.conclude(tmp_path, fault, [CONFIG_INVALID])
+
+
+def test_a_repository_without_its_key_is_a_page_from_the_first_segment_on(stage, tmp_path):
     sound = stage.begin()
     failures = fails_more_than(sound.value(FAILURES))
     with key_forgotten(stage.bed):
-        stage.tell("refused", lambda now: is_refused(now) and waiting(now) < 1, 10, CONFIG_INVALID)
         stage.write(1)
         stage.tell("fails", lambda now: is_refused(now) and failures(now), 10, CONFIG_INVALID, FAILING)
     stage.mend()
-    stage.recording.check(tmp_path)
-    stage.expect_heard([CONFIG_INVALID, FAILING])
+    stage.conclude(tmp_path, "the same, and something is written", [CONFIG_INVALID, FAILING])
 
 
 def test_a_server_that_is_down_is_a_ticket(stage, tmp_path):
     stage.begin()
     stage.bed.postgres.stop()
-    stage.tell("down", lambda now: now.value("pgbackup_postgres_up") == 0, 40, ("PostgresUnreachable", ""))
+    unreachable = ("PostgresUnreachable", "")
+    stage.tell("down", lambda now: now.value("pgbackup_postgres_up") == 0, 40, unreachable)
     stage.bed.postgres.start()
     stage.mend()
-    stage.recording.check(tmp_path)
+    stage.conclude(tmp_path, "PostgreSQL is down", [unreachable])
 
 
 def test_archiving_switched_off_pages(stage, tmp_path):
     stage.begin()
     restarted(stage.bed.postgres, archive_mode="off")
-    stage.tell("off", lambda now: now.value("pg_archiver_enabled") == 0, 10, ("PgArchivingDisabled", ""))
+    disabled = ("PgArchivingDisabled", "")
+    stage.tell("off", lambda now: now.value("pg_archiver_enabled") == 0, 10, disabled)
     restarted(stage.bed.postgres, archive_mode="on")
     stage.mend()
-    stage.recording.check(tmp_path)
+    stage.conclude(tmp_path, "`archive_mode` off on a primary", [disabled])

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.campaign
 
 LOCKED = "pgbackrest_backup_lock_held"
 DAMAGED = "pgbackrest_backups_with_errors"
+STUCK = ("PgBackRestBackupStuck", "")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def test_a_standby_is_silent(stage, start_exporter, tmp_path):
             stage.recording = Played()
             is_seen = lambda now: now.value("pg_in_recovery") == 1 and is_well(now)  # noqa: E731
             stage.tell("standby", is_seen, 100)
-    stage.recording.check(tmp_path)
+    stage.conclude(tmp_path, "a standby")
 
 
 def damage_a_page(postgres):
@@ -50,8 +51,9 @@ def test_damaged_pages_in_a_backup_are_a_ticket(stage, tmp_path):
     stage.bed.pgbackrest.backup("full", 1)
     stage.archive()
     is_seen = lambda now: now.value(DAMAGED, repo_key="1") == 1 and is_well(now) and stage.is_quiet(now)  # noqa: E731
-    stage.tell("damaged", is_seen, 40, ("PgBackRestPageChecksumErrors", "1"))
-    stage.recording.check(tmp_path)
+    damaged = ("PgBackRestPageChecksumErrors", "1")
+    stage.tell("damaged", is_seen, 40, damaged)
+    stage.conclude(tmp_path, "damaged pages in a backup", [damaged])
 
 
 def test_a_backup_that_holds_the_lock_for_six_hours_is_a_ticket(request, start_exporter, tmp_path):
@@ -64,11 +66,11 @@ def test_a_backup_that_holds_the_lock_for_six_hours_is_a_ticket(request, start_e
         backup = pool.submit(bed.pgbackrest.backup, "incr", 2)
         try:
             is_seen = lambda now: now.value(LOCKED) == 1 and stage.is_quiet(now)  # noqa: E731
-            stage.tell("stands still", is_seen, 400, ("PgBackRestBackupStuck", ""))
+            stage.tell("stands still", is_seen, 400, STUCK)
         finally:
             bed.s3.repair()
         backup.result()
-    stage.recording.check(tmp_path)
+    stage.conclude(tmp_path, "a backup that holds the lock for hours", [STUCK])
 
 
 def test_a_promotion_is_silent(tmp_path, request):
@@ -79,4 +81,4 @@ def test_a_promotion_is_silent(tmp_path, request):
         stage.archive()
         metrics = stage.tell("promoted", lambda now: is_well(now) and stage.is_quiet(now), 60)
     assert metrics.value("pg_in_recovery") == 0
-    stage.recording.check(tmp_path)
+    stage.conclude(tmp_path, "a promotion")

@@ -11,7 +11,9 @@ pytestmark = pytest.mark.campaign
 UP = "pgbackrest_repo_up"
 LISTED = "pgbackrest_wal_listed"
 S3_UP = "pgbackup_s3_up"
-LATE_2 = ("PgBackRestBackupLate", "2")
+LATE = [("PgBackRestBackupLate", key) for key in "12"]
+TOO_OLD = [("PgBackRestBackupTooOld", key) for key in "12"]
+LATE_2 = LATE[1]
 UNREACHABLE_2 = ("PgBackRestRepoUnreachable", "2")
 UNKNOWN_2 = ("PgBackRestRestorabilityUnknown", "2")
 
@@ -40,20 +42,18 @@ def closed(bed):
         folder.chmod(0o750)
 
 
-@pytest.mark.parametrize("fault", [gone, closed])
-def test_a_repository_whose_folder_is_gone_or_closed_pages_once(stage, tmp_path, fault):
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [(gone, "the folder of repository 1 is gone"), (closed, "the folder of its WAL cannot be read")],
+)
+def test_a_repository_whose_folder_is_gone_or_closed_pages_once(stage, tmp_path, make, fault):
     stage.begin()
-    with fault(stage.bed):
-        stage.tell(
-            fault.__name__,
-            lambda now: [now.value(name, repo_key="1") for name in (UP, LISTED)] == [0, 0] and waiting(now) < 1,
-            40,
-            ("PgBackRestRepoUnreachable", "1"),
-            ("PgBackRestRestorabilityUnknown", "1"),
-        )
+    unreachable, unknown = ("PgBackRestRepoUnreachable", "1"), ("PgBackRestRestorabilityUnknown", "1")
+    is_seen = lambda now: [now.value(name, repo_key="1") for name in (UP, LISTED)] == [0, 0] and waiting(now) < 1  # noqa: E731
+    with make(stage.bed):
+        stage.tell("broken", is_seen, 40, unreachable, unknown)
     stage.mend()
-    stage.recording.check(tmp_path)
-    stage.expect_heard([("PgBackRestRepoUnreachable", "1")], ("PgBackRestRestorabilityUnknown", "1"))
+    stage.conclude(tmp_path, fault, [unreachable], [unknown])
 
 
 @contextmanager
@@ -78,17 +78,22 @@ def is_out(metrics):
     return metrics.values(S3_UP) == [0] and [metrics.value(name, repo_key="2") for name in (UP, LISTED)] == [0, 0]
 
 
-@pytest.mark.parametrize(("fault", "alert"), [(refused, "S3CredentialsRejected"), (stopped, "S3Unreachable")])
+@pytest.mark.parametrize(
+    ("make", "alert", "fault"),
+    [
+        (refused, "S3CredentialsRejected", "the store answers 403, for longer than the objective of 2 hours"),
+        (stopped, "S3Unreachable", "the store is gone, for longer than the objective of 2 hours"),
+    ],
+)
 def test_a_store_that_does_not_serve_is_a_ticket_first_and_a_page_when_the_backup_is_late(
-    stage, start_exporter, tmp_path, fault, alert
+    stage, start_exporter, tmp_path, make, alert, fault
 ):
     with played_by(stage, start_exporter(stage.bed, text=without_hurry(stage))):
-        with fault(stage.bed.s3):
+        with make(stage.bed.s3):
             is_seen = lambda now: is_out(now) and stage.is_quiet(now)  # noqa: E731
             stage.tell("at once", is_seen, 40, (alert, "2"), UNKNOWN_2)
             stage.tell("hours later", is_seen, 110, (alert, "2"), UNKNOWN_2, UNREACHABLE_2, LATE_2)
-    stage.recording.check(tmp_path)
-    stage.expect_heard([(alert, "2"), UNREACHABLE_2], UNKNOWN_2, LATE_2)
+    stage.conclude(tmp_path, fault, [(alert, "2"), UNREACHABLE_2], [UNKNOWN_2, LATE_2])
 
 
 def test_a_certificate_with_seven_days_left_is_a_ticket(stage, tmp_path):
@@ -102,17 +107,26 @@ def test_a_certificate_with_seven_days_left_is_a_ticket(stage, tmp_path):
             0 < now.value("pgbackup_s3_tls_certificate_expiry_timestamp_seconds") - limit < 2 * 86400
         )
         stage.tell(f"{days} days", is_seen, 10, *alerts)
-    stage.recording.check(tmp_path)
+    stage.conclude(tmp_path, "the store's certificate ends within 7 days", [("S3CertificateExpiring", "2")])
 
 
-def test_backups_that_nobody_makes_are_late_and_then_a_page(stage, start_exporter, tmp_path):
+@pytest.fixture
+def nobody_backs_up(stage, start_exporter):
+    """A recording to which phases are told while the backups, of which one is due every 30 minutes, grow old."""
     text = configuration(stage.bed, FAST).replace("incr: 2h", "incr: 30m")
-    late = [("PgBackRestBackupLate", key) for key in "12"]
-    too_old = [("PgBackRestBackupTooOld", key) for key in "12"]
     with played_by(stage, start_exporter(stage.bed, text=text)):
-        stage.tell("late", stage.is_quiet, 40, *late)
-        stage.tell("too old", stage.is_quiet, 40, *too_old)
-    stage.recording.check(tmp_path)
+        yield stage
+
+
+def test_backups_that_nobody_makes_are_late(nobody_backs_up, tmp_path):
+    nobody_backs_up.tell("late", nobody_backs_up.is_quiet, 40, *LATE)
+    nobody_backs_up.conclude(tmp_path, "nobody makes backups, one is due every 30 minutes", LATE)
+
+
+def test_backups_that_nobody_makes_page_beyond_twice_their_objective(nobody_backs_up, tmp_path):
+    nobody_backs_up.tell("late", nobody_backs_up.is_quiet, 40, *LATE)
+    nobody_backs_up.tell("too old", nobody_backs_up.is_quiet, 40, *TOO_OLD)
+    nobody_backs_up.conclude(tmp_path, "the same, for an hour and longer", TOO_OLD, LATE)
 
 
 def test_a_drill_that_never_ran_is_a_ticket_after_a_day(stage, start_exporter, tmp_path):
@@ -120,14 +134,14 @@ def test_a_drill_that_never_ran_is_a_ticket_after_a_day(stage, start_exporter, t
     with played_by(stage, start_exporter(stage.bed, text=text)):
         never = [("RestoreDrillOverdue", key) for key in "12"]
         stage.tell("a day", stage.is_quiet, 1500, *never)
-    stage.recording.check(tmp_path)
+    stage.conclude(tmp_path, "no drill ever ran", never)
 
 
 def test_an_idle_night_is_silent(stage, start_exporter, tmp_path):
     text = configuration(stage.bed, FAST).replace("incr: 2h, ", "")
     with played_by(stage, start_exporter(stage.bed, text=text)):
         stage.tell("night", stage.is_quiet, 600)
-    stage.recording.check(tmp_path)
+    stage.conclude(tmp_path, "an idle night")
 
 
 def test_a_repository_that_vanishes_from_the_configuration_is_a_ticket(stage, start_exporter, tmp_path):
@@ -137,14 +151,16 @@ def test_a_repository_that_vanishes_from_the_configuration_is_a_ticket(stage, st
     with stage.watched_by(start_exporter(stage.bed, text=without)):
         is_seen = lambda now: now.values(UP) == [1] and stage.is_quiet(now)  # noqa: E731
         stage.tell("dropped", is_seen, 30, ("PgBackupExpectedSeriesMissing", "2"))
-    stage.recording.check(tmp_path)
+    fault = "a repository vanishes from the configuration"
+    stage.conclude(tmp_path, fault, [("PgBackupExpectedSeriesMissing", "2")])
 
 
 def test_an_exporter_that_does_not_answer_is_a_ticket(stage, tmp_path):
     stage.begin()
-    stage.recording.add_silence("gone", 30, ("PgBackupExporterDown", ""))
+    down = ("PgBackupExporterDown", "")
+    stage.recording.add_silence("gone", 30, down)
     stage.tell("back", stage.is_quiet, 20)
-    stage.recording.check(tmp_path)
+    stage.conclude(tmp_path, "the exporter does not answer", [down])
 
 
 def test_a_stanza_without_any_backup_pages_for_each_repository(stage, start_exporter, tmp_path):
@@ -157,5 +173,4 @@ def test_a_stanza_without_any_backup_pages_for_each_repository(stage, start_expo
     with played_by(stage, exporter, is_seen):
         none = [("PgBackRestNoFullBackup", key) for key in "12"]
         stage.tell("none", is_seen, 40, *none, ("PgBackRestRecoveryPointTooOld", "1"))
-    stage.recording.check(tmp_path)
-    stage.expect_heard(none, ("PgBackRestRecoveryPointTooOld", "1"))
+    stage.conclude(tmp_path, "a stanza without any backup", none, [("PgBackRestRecoveryPointTooOld", "1")])
