@@ -10,7 +10,7 @@ from conftest import PROGRAM, Exporter, Metrics
 from exporter import FAST, configuration
 from pgbackrest import PROGRAM as PGBACKREST
 from process import free_port, wait_until
-from test_recorded_faults import Place, is_sound, lags
+from stage import Stage, archived, is_sound, lags
 from web import get
 
 FILES, BYTES = "pg_archive_queue_files", "pg_archive_queue_bytes"
@@ -263,24 +263,20 @@ def test_without_archive_async_only_the_hole_tells_of_a_drop(own_bed, start_expo
 
 def test_a_drop_pages_until_a_backup_ends_what_it_broke(own_bed, start_exporter, tmp_path):
     configure(own_bed, **{"archive-push-queue-max": "32MB"})
-    place = Place(own_bed, lambda bed, text: start_exporter(bed, text=text), configuration(own_bed, FAST))
-    fired = [("PgWalDropped", ""), ("PgBackRestWalMissing", "1"), ("PgBackRestRecoveryPointTooOld", "1")]
-    place.record("sound", lambda now: is_sound(now) and now.value(DROPPED) == 0, 10)
-    before = place.exporter.metrics()
+    stage = Stage(own_bed, lambda bed, text: start_exporter(bed, text=text), configuration(own_bed, FAST))
+    dropped, older = ("PgWalDropped", ""), ("PgBackRestWalMissingOlder", "1")
+    silenced = [("PgBackRestWalMissing", "1"), ("PgBackRestRecoveryPointTooOld", "1")]
+    before = stage.begin(archived(lambda now: is_sound(now) and now.value(DROPPED) == 0))
     drop_wal(own_bed)
-    place.record("dropped", lambda now: now.value(DROPPED) > 0 and has_hole(now), 40, *fired)
-    assert failures(place.exporter.metrics()) == failures(before)
+    is_seen = archived(lambda now: now.value(DROPPED) > 0 and has_hole(now))
+    assert failures(stage.tell("dropped", is_seen, 40, dropped, *silenced)) == failures(before)
     own_bed.pgbackrest.backup("incr", 1)
-    own_bed.postgres.wait_archived(own_bed.postgres.switch_wal())
-    older = {"repo_key": "1", "scope": "older"}
-    place.record(
-        "backed up",
-        lambda now: now.value(MISSING, **HOLE) == 0 and now.value(MISSING, **older) > 0 and not lags(now),
-        30,
-        ("PgBackRestWalMissingOlder", "1"),
-    )
-    place.recording.check(tmp_path)
-    place.expect_one_heard(*fired)
+    stage.archive()
+    scope = {"repo_key": "1", "scope": "older"}
+    is_seen = archived(lambda now: now.value(MISSING, **HOLE) == 0 and now.value(MISSING, **scope) > 0 and not lags(now))
+    stage.tell("backed up", is_seen, 30, older)
+    what = "WAL is dropped beyond `archive-push-queue-max`; a backup after 40 minutes"
+    stage.conclude(tmp_path, what, [dropped, older], silenced)
 
 
 class HangingSpace(mounts.MountSpace):

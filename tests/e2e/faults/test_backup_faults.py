@@ -2,6 +2,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from conftest import PROGRAM
 from copies import Standby
 from exporter import FAST, configuration
 from stage import Played, begun
@@ -82,3 +83,19 @@ def test_a_promotion_is_silent(tmp_path, request):
         metrics = stage.tell("promoted", lambda now: is_well(now) and stage.is_quiet(now), 60)
     assert metrics.value("pg_in_recovery") == 0
     stage.conclude(tmp_path, "a promotion")
+
+
+def test_a_backup_by_run_that_fails_is_a_ticket(request, tmp_path):
+    stage = begun(request)
+    place = stage.bed.place
+    program, text = place.copy_program(PROGRAM), place.path("complete.yml")
+    words = [program, f"--config.file={text}", "run", "--repo=1", "--", "backup", "--type=incr"]
+    status = lambda now: now.value("pgbackrest_command_last_exit_status", repo_key="1", command="backup")  # noqa: E731
+    stage.begin()
+    assert place.run([*words, "--io-timeout=never"], check=False).returncode == 32
+    failed = ("PgBackRestCommandFailed", "1")
+    stage.tell("failed", lambda now: status(now) == 32 and stage.is_quiet(now), 40, failed)
+    place.run(words)
+    stage.archive()
+    stage.tell("mended", lambda now: status(now) == 0 and stage.is_quiet(now), 20)
+    stage.conclude(tmp_path, "`run -- backup` fails", [failed])

@@ -169,7 +169,10 @@ def test_a_stanza_without_any_backup_pages_for_each_repository(stage, start_expo
     bed.pgbackrest.create_stanza("second")
     text = configuration(bed, FAST).replace("stanzas: [main]", "stanzas: [second]")
     exporter = start_exporter(bed, text=text[text.index("pgbackrest:") :])
-    is_seen = lambda now: now.values("pgbackrest_backups", backup_type="full") == [0, 0]  # noqa: E731
+    is_seen = lambda now: (  # noqa: E731
+        now.values("pgbackrest_backups", backup_type="full") == [0, 0]
+        and now.value("pgbackrest_backups_restorable", repo_key="1") == 0
+    )
     with played_by(stage, exporter, is_seen):
         none = [("PgBackRestNoFullBackup", key) for key in "12"]
         stage.tell("none", is_seen, 40, *none, ("PgBackRestRecoveryPointTooOld", "1"))

@@ -1,4 +1,4 @@
-"""Recordings of more than one repository's fault: an exporter that is gone, another configuration, nothing at all."""
+"""A bed on which one fault after the other is made, and what its exporter tells of them is played to the rules."""
 import time
 from contextlib import contextmanager
 from uuid import uuid4
@@ -6,12 +6,19 @@ from uuid import uuid4
 import exporter as bed_exporter
 import faults_told
 import yaml
+from alerting import Alertmanager, AlertmanagerClient
 from bed import Bed
 from conftest import PROGRAM, Exporter
 from process import free_port, wait_until
 from recording import RULES_FILE, SCRAPED, Recording, text_of
-from test_recorded_faults import SEEN_SECONDS, Place, is_archived, is_sound, nothing_waits
 
+MISSING = "pgbackrest_wal_missing_segments"
+RESTORABLE = "pgbackrest_backups_restorable"
+FOREIGN = "pgbackrest_wal_foreign_timelines"
+UNRESTORABLE = "pgbackrest_backup_last_unrestorable_timestamp_seconds"
+END = "pgbackrest_recovery_window_end_timestamp_seconds"
+ARCHIVED = "pg_stat_archiver_last_archived_timestamp_seconds"
+SEEN_SECONDS = 90  # pgbackrest info on a store that is gone takes a minute
 SEEN = ("pgbackrest_repo_up", "pgbackrest_wal_listed")
 NEEDED = ("pg_wal_lsn_bytes", "pg_wal_last_archived_lsn_bytes", "pgbackrest_wal_unarchived_bytes")
 
@@ -27,6 +34,42 @@ def labels_of(key):
     return {"repo_key": key, "continuous_wal": str(key == "1").lower()} if key else {}
 
 
+def is_archived(metrics):
+    """No segment is just on its way: it would wait for as long as the scrape is held."""
+    waits = metrics.value("pg_wal_lsn_bytes") - metrics.value("pg_wal_last_archived_lsn_bytes")
+    return waits < metrics.value("pg_wal_segment_size_bytes")
+
+
+def archived(is_seen):
+    """The same condition, while no segment is on its way."""
+    return lambda now: is_seen(now) and is_archived(now)
+
+
+def lags(metrics):
+    """More was archived lately than repository 1 can be restored to."""
+    return metrics.value(ARCHIVED) > metrics.value(END, repo_key="1") + 10
+
+
+def is_sound(metrics):
+    return (
+        metrics.values(RESTORABLE) == [2, 2]
+        and metrics.values(UNRESTORABLE) == []
+        and metrics.values(MISSING, repo_key="1") == [0, 0]
+        and metrics.value(FOREIGN, repo_key="1") == 0
+        and metrics.values("pgbackrest_archive_config_valid") == [1]
+    )
+
+
+def nothing_waits(bed, metrics):
+    """Of WAL: what waits in a scrape that is held for longer than the objective has an alert of its own.
+
+    What the server wrote by itself since is archived, too."""
+    waits = metrics.value("pgbackrest_wal_unarchived_bytes", repo_key="1") > 512
+    if waits:
+        bed.postgres.wait_archived(bed.postgres.switch_wal())
+    return not waits
+
+
 def is_whole(metrics):
     """Sound, and seen to be so just now."""
     return is_sound(metrics) and all(metrics.values(name) == [1, 1] for name in SEEN)
@@ -39,8 +82,22 @@ class Played(Recording):
         self._phases[-1][2][text_of("up", SCRAPED)] = ("up", 0)
 
 
-class Stage(Place):
-    """A sound bed on which one fault after the other is played."""
+class Stage:
+    """A bed with two sound repositories, and the exporter that looks at it."""
+
+    def __init__(self, bed, start_exporter, text):
+        self.bed = bed
+        complete = bed.place.write("complete.yml", text)
+        program = bed.place.copy_program(PROGRAM)
+        bed.place.run([program, f"--config.file={complete}", "complete-wal", "--repo=2"])
+        for _ in range(4):
+            bed.postgres.wait_archived(bed.postgres.switch_wal())
+        self.exporter = start_exporter(bed, text)
+        self.recording = Played()
+        alertmanager = Alertmanager(bed.place, free_port(), free_port())
+        alertmanager.launch()
+        alertmanager.wait_ready()
+        self.alertmanager = AlertmanagerClient(alertmanager.port)
 
     def begin(self, is_whole=is_whole):
         """Forget what was recorded; ten minutes without an alert. The metrics."""
