@@ -42,8 +42,8 @@ class Recording:
         self._expected = []
         self._first = []
 
-    def add(self, what, at, metrics, minutes, *alerts):
-        """At `at` the exporter told `metrics`; after so many minutes exactly these (name, repository) fire."""
+    def hold(self, what, at, metrics, minutes):
+        """At `at` the exporter told `metrics`, and the same for so many minutes."""
         begin = sum(phase[-1] for phase in self._phases)
         samples = {
             text_of(name, {**labels, **SCRAPED}): (name, value)
@@ -53,7 +53,11 @@ class Recording:
         samples[text_of("up", SCRAPED)] = ("up", 1)
         count_from_archived(samples)
         self._phases.append((what, at, samples, begin, minutes))
-        self._expected.append((f"{begin + minutes - 1}m", alerts))
+
+    def add(self, what, at, metrics, minutes, *alerts):
+        """hold(), and at the end exactly these (name, repository) fire."""
+        self.hold(what, at, metrics, minutes)
+        self._expected.append((f"{self._phases[-1][3] + minutes - 1}m", alerts))
 
     def _placed(self, moment, told):
         """Where a moment, s since 1970, lies in what is played; what is still to come is as far away as it was."""
@@ -98,7 +102,8 @@ class Recording:
     def _test(self):
         every = dict.fromkeys(series for phase in self._phases for series in phase[2])
         series = [{"series": one, "values": " ".join(self._told(one, phase) for phase in self._phases)} for one in every]
-        firing = 'count by (alertname, repo_key) (ALERTS{alertstate="firing"})'
+        # What several collectors of one exporter fail at is one alert here.
+        firing = 'count by (alertname, repo_key) (max without (collector, target) (ALERTS{alertstate="firing"}))'
         asked = [
             {
                 "expr": firing,

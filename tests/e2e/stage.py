@@ -110,6 +110,12 @@ class Stage:
         self.recording.add(what, time.time(), metrics, minutes, *alerts)
         return metrics
 
+    def pass_by(self, what, is_seen, minutes):
+        """As tell(), on the way to something: what fires then is not asked."""
+        metrics = self.exporter.wait_for(is_seen, SEEN_SECONDS)
+        self.recording.hold(what, time.time(), metrics, minutes)
+        return metrics
+
     def mend(self, minutes=20):
         """What was broken is whole; after so many minutes nothing fires."""
         self.archive()

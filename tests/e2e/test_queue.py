@@ -308,15 +308,23 @@ needs_fuse = pytest.mark.skipif(NO_FUSE is not None, reason=str(NO_FUSE))
 ATTEMPT = "pgbackup_collector_last_attempt_timestamp_seconds"
 
 
-@pytest.fixture
-def space(bed):
+@contextmanager
+def space_beside(bed, kind=HangingSpace):
     """There archive_command is a wrapper, which does not tell that it reads another configuration."""
     call = bed.postgres.archive_command.replace("%p", "$1")
     script = bed.place.write("push.sh", f"#!/bin/sh\nexec {call}\n", 0o755)
-    space = HangingSpace(PROGRAM, free_port())
-    with archived_by(bed, f"{script} %p"):
+    space = kind(PROGRAM, free_port())
+    try:
+        with archived_by(bed, f"{script} %p"):
+            yield space
+    finally:
+        space.close()
+
+
+@pytest.fixture
+def space(bed):
+    with space_beside(bed) as space:
         yield space
-    space.close()
 
 
 @needs_fuse
