@@ -19,17 +19,9 @@ from bed import Bed
 from conftest import REPOSITORY
 from exporter import FAST, configuration
 from process import wait_until
+from typed import SUDO
 
 SCHEMA = json.loads((REPOSITORY / "docs/api.schema.json").read_text())
-
-SUDO = """\
-#!/bin/sh
-[ "$1" = -u ] || exec "$@"
-user=$2
-shift 2
-[ "$(id -u)" = 0 ] || exec "$@"
-exec setpriv --reuid "$user" --regid "$user" --init-groups -- "$@"
-"""
 
 
 @dataclass
