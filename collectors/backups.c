@@ -366,6 +366,7 @@ const struct collector collector_backups = {
     .default_enabled = true,
     .interval_s = 60,
     .timeout_s = 60,
+    .looks = 2, /* what is missing in a listing before it is missing in one behind it, too */
     .labels = repository_target_labels,
     .metrics = backups_metrics,
     .metric_count = BACKUPS_METRIC_COUNT,

@@ -533,6 +533,7 @@ static bool judge(const struct view *view, struct memory *memory, struct run *ru
         point_note(&memory->point, archiver, clock_wall_seconds());
     if (!remember(memory, &input, view, &way, err))
         return false;
+    run->again = view->catalogue_at > 0 && memory->before.listed_at <= 0;
     input.broken_before = memory->before.listed_at > 0 ? &memory->before.broken : &nothing;
     struct restore_summary summary = restore_summarise(&input);
     confirm(&summary, memory, &way);

@@ -69,6 +69,7 @@ struct run {
     void (*observation_free)(void *);
     bool down;
     struct err down_error;
+    bool again; /* a combining collector: another look by the others may change its word */
 };
 
 struct collector {

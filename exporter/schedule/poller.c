@@ -44,7 +44,8 @@ struct worker {
     bool opened;
     unsigned failures_in_a_row;
     bool slow;     /* its last run took longer than the interval */
-    bool sees_all; /* what concerns it had settled when its last run began, if it combines */
+    bool sees_all; /* if it combines: what concerns it had settled when its last run began, and the
+                      run wants no more */
     unsigned random;
 
     /* Guarded by poller->lock. */
@@ -381,6 +382,7 @@ static void run_once(struct worker *worker)
     };
     set_running(worker, attempt.started_ms);
     attempt.succeeded = collect(worker, &attempt.run, &attempt.err);
+    worker->sees_all = worker->sees_all && !attempt.run.again;
     if (bound_stopped(&attempt.run.bound))
         discard(&attempt);
     else
@@ -427,10 +429,18 @@ static int64_t jitter_ms(struct worker *worker, int64_t interval_ms)
     return rand_r(&worker->random) % (interval_ms / 20 + 1);
 }
 
+/* What looks more than once goes on until all are settled: a word may need one's look after
+ * another's. */
+static bool is_hurried(const struct worker *worker)
+{
+    bool repeats = worker->collector->looks > 1 && !poller_settled(worker->poller);
+    return worker->poller->hurried && (repeats || !worker->settled);
+}
+
 /* Milliseconds from one start to the next. */
 static int64_t until_next_ms(struct worker *worker)
 {
-    if (worker->poller->hurried && !worker->settled)
+    if (is_hurried(worker))
         return HURRIED_AGAIN_MS;
     int64_t interval_ms = (int64_t)(1000 * current_interval_s(worker));
     return interval_ms - jitter_ms(worker, interval_ms);

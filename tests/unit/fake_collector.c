@@ -57,6 +57,7 @@ static bool fake_combine(void *state UNUSED, struct run *run, struct err *err UN
         sum += seen && run->inputs[i].current ? *seen : 0;
     }
     sink_add(run->sink, FAKE_STATE, sum, NULL);
+    run->again = fake_control.collected < fake_control.wanted;
     return true;
 }
 

@@ -14,6 +14,7 @@ enum fake_behaviour { FAKE_WORKS, FAKE_IS_DOWN, FAKE_FAILS, FAKE_HANGS, FAKE_CAN
 struct fake_control {
     _Atomic(enum fake_behaviour) behaviour;
     atomic_int opened, collected, closed;
+    atomic_int wanted;    /* collections that the combining one wants before its word counts */
     _Atomic double value; /* of the state and fact samples */
 };
 

@@ -515,6 +515,16 @@ Test(poller, a_collector_that_needs_two_looks_takes_the_second_soon_when_hurried
     stop();
 }
 
+Test(poller, looks_again_when_hurried_until_what_combines_wants_no_more)
+{
+    fake_control.wanted = 3;
+    poller_hurry(poller);
+    apply_two(careful_collector());
+    cr_assert(settles(10000));
+    cr_expect_geq(fake_control.collected, 3);
+    stop();
+}
+
 Test(poller, a_second_look_is_taken_at_its_interval_when_not_hurried)
 {
     apply_two(careful_collector());

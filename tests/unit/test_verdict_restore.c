@@ -143,6 +143,7 @@ static struct run_input input(const char *collector, const char *name, const voi
 
 /* Run it on what there is. */
 static struct queue_observation queue; /* of now */
+static bool wants_again;
 
 static void combine(void)
 {
@@ -164,6 +165,7 @@ static void combine(void)
         .input_count = COUNT_OF(inputs),
     };
     cr_assert(collector_restorability.collect(state, &run, &err), "%s", err.text);
+    wants_again = run.again;
     cr_assert(sink_finish(run.sink, &samples, &refused, &err));
     cr_expect_eq(refused.code, ERR_NONE, "%s", refused.text);
     sink_free(run.sink);
@@ -261,6 +263,17 @@ Test(verdict_restore, a_hole_behind_the_newest_backup_is_said_with_what_to_do)
     cr_expect(strstr(verdict(1), "1 WAL segments are missing behind the newest backup"), "%s",
               verdict(1));
     cr_expect_eq(report_worst(report->root), GRADE_FAILED);
+}
+
+Test(verdict_restore, wants_a_listing_and_a_catalogue_behind_the_first_listing)
+{
+    store(1, 2, 6, 0);
+    asked_at = 5999;
+    look_twice();
+    cr_expect(wants_again, "the catalogue is older than the first listing");
+    asked_at = 6000;
+    combine();
+    cr_expect_not(wants_again);
 }
 
 Test(verdict_restore, a_newer_timeline_than_productions_is_foreign)
