@@ -3,12 +3,14 @@
 Nothing that is mounted there is seen by the rest of the machine, and all of it goes with the last
 process of the namespace.
 """
+import ctypes
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from process import children_of, command_line, wait_until
@@ -121,6 +123,27 @@ class MountSpace:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(20)
         shutil.rmtree(self.root)
+
+
+CLONE_NEWNS = 0x20000  # sched.h
+
+
+def _call(name, *arguments):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, name)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), name)
+
+
+@contextmanager
+def entered():
+    """This thread, and whatever it starts, in a mount namespace of its own."""
+    with open("/proc/thread-self/ns/mnt") as usual:
+        _call("unshare", CLONE_NEWNS)
+        try:
+            subprocess.run(["mount", "--make-rprivate", "/"], check=True, timeout=30)
+            yield
+        finally:
+            _call("setns", usual.fileno(), CLONE_NEWNS)
 
 
 def reason_against():

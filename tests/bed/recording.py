@@ -1,5 +1,6 @@
 """What a real exporter told, played to Prometheus' own rule tester: which alerts it would have caused."""
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -25,6 +26,16 @@ def count_from_archived(samples):
             samples[series] = (name, samples[series][1] - archived)
 
 
+def samples_of(metrics, scraped):
+    """{series: (metric, value)} of one scrape, with the labels that Prometheus gives it."""
+    samples = {
+        text_of(name, {**labels, **scraped}): (name, value) for name, found in metrics.items() for labels, value in found
+    }
+    samples[text_of("up", scraped)] = ("up", 1)
+    count_from_archived(samples)
+    return samples
+
+
 class Recording:
     """Scrapes, each held for some minutes, and the alerts that must fire at the end of each.
 
@@ -37,7 +48,9 @@ class Recording:
 
     WHOLE = ("sound", "before")  # what the phases are called that come before a fault
 
-    def __init__(self):
+    def __init__(self, step=1):
+        """Samples and evaluations are `step` minutes apart; every time is a multiple of it."""
+        self._step = step
         self._phases = []  # (what it is, seconds since 1970, {series: value}, first minute, minutes)
         self._expected = []
         self._first = []
@@ -45,19 +58,20 @@ class Recording:
     def hold(self, what, at, metrics, minutes):
         """At `at` the exporter told `metrics`, and the same for so many minutes."""
         begin = sum(phase[-1] for phase in self._phases)
-        samples = {
-            text_of(name, {**labels, **SCRAPED}): (name, value)
-            for name, found in metrics.items()
-            for labels, value in found
-        }
-        samples[text_of("up", SCRAPED)] = ("up", 1)
-        count_from_archived(samples)
-        self._phases.append((what, at, samples, begin, minutes))
+        self._phases.append((what, at, samples_of(metrics, SCRAPED), begin, minutes))
 
     def add(self, what, at, metrics, minutes, *alerts):
         """hold(), and at the end exactly these (name, repository) fire."""
         self.hold(what, at, metrics, minutes)
-        self._expected.append((f"{self._phases[-1][3] + minutes - 1}m", alerts))
+        self._expected.append((f"{self._phases[-1][3] + minutes - self._step}m", Counter(alerts)))
+
+    def expected(self):
+        """Every alert that is to fire in a phase."""
+        return {alert for _, alerts in self._expected for alert in alerts}
+
+    def add_beside(self, instance, metrics):
+        """In the last phase the exporter of another host told these."""
+        self._phases[-1][2].update(samples_of(metrics, {**SCRAPED, "instance": instance}))
 
     def _placed(self, moment, told):
         """Where a moment, s since 1970, lies in what is played; what is still to come is as far away as it was."""
@@ -68,17 +82,18 @@ class Recording:
     def _told(self, series, phase):
         """The samples of one series in one phase, as promtool writes them."""
         what, at, samples, begin, minutes = phase
+        more, older = minutes // self._step - 1, self._step * 60
         if series not in samples:
-            return f"stale _x{minutes - 1}"
+            return f"stale _x{more}"
         name, value = samples[series]
         stays = what in self.WHOLE  # as old as it is
         if name == "process_start_time_seconds":
-            return f"{UP_SINCE_SECONDS}x{minutes - 1}"
+            return f"{UP_SINCE_SECONDS}x{more}"
         if name.endswith("_timestamp_seconds"):
-            return f"{self._placed(value, phase):.3f}{'+60' if stays else ''}x{minutes - 1}"
+            return f"{self._placed(value, phase):.3f}+{older if stays else 0}x{more}"
         if name.endswith(("_age", "_age_seconds")):
-            return f"{begin * 60 - self._placed(at - value, phase):.3f}{'' if stays else '+60'}x{minutes - 1}"
-        return f"{value:.17g}x{minutes - 1}"
+            return f"{begin * 60 - self._placed(at - value, phase):.3f}+{0 if stays else older}x{more}"
+        return f"{value:.17g}x{more}"
 
     def _begin_of_fault(self):
         """In minutes."""
@@ -95,7 +110,7 @@ class Recording:
         took = f"min(min_over_time(timestamp({series})[{end}m:1m])) / 60 - {self._begin_of_fault()}"
         return {
             "expr": f"({took}) unless abs(({took}) - {minutes}) <= {TOLERATED_MINUTES}",
-            "eval_time": f"{end - 1}m",
+            "eval_time": f"{end - self._step}m",
             "exp_samples": [],
         }
 
@@ -109,20 +124,26 @@ class Recording:
                 "expr": firing,
                 "eval_time": at,
                 "exp_samples": [
-                    {"labels": text_of("", {"alertname": name, **({"repo_key": key} if key else {})}), "value": 1}
-                    for name, key in alerts
+                    {"labels": text_of("", {"alertname": name, **({"repo_key": key} if key else {})}), "value": count}
+                    for (name, key), count in alerts.items()
                 ],
             }
             for at, alerts in self._expected
         ]
         asked += [self._first_fired(*alert, minutes) for alert, minutes in self._first]
-        return {"interval": "1m", "input_series": series, "promql_expr_test": asked}
+        return {"interval": f"{self._step}m", "input_series": series, "promql_expr_test": asked}
 
     def check(self, folder):
         """An AssertionError tells what promtool says when other alerts fire than those expected."""
         file = folder / "recorded.yml"
         file.write_text(
-            yaml.safe_dump({"rule_files": [str(RULES_FILE)], "evaluation_interval": "1m", "tests": [self._test()]})
+            yaml.safe_dump(
+                {
+                    "rule_files": [str(RULES_FILE)],
+                    "evaluation_interval": f"{self._step}m",
+                    "tests": [self._test()],
+                }
+            )
         )
         command = ["promtool", "test", "rules", file]
         done = subprocess.run(command, capture_output=True, text=True, timeout=TOLD_SECONDS, check=False)

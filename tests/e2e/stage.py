@@ -36,8 +36,7 @@ def labels_of(key):
 
 def is_archived(metrics):
     """No segment is just on its way: it would wait for as long as the scrape is held."""
-    waits = metrics.value("pg_wal_lsn_bytes") - metrics.value("pg_wal_last_archived_lsn_bytes")
-    return waits < metrics.value("pg_wal_segment_size_bytes")
+    return metrics.value("pg_wal_last_archived_lsn_bytes") is not None and waiting(metrics) < 1
 
 
 def archived(is_seen):
@@ -99,10 +98,10 @@ class Stage:
         alertmanager.wait_ready()
         self.alertmanager = AlertmanagerClient(alertmanager.port)
 
-    def begin(self, is_whole=is_whole):
-        """Forget what was recorded; ten minutes without an alert. The metrics."""
-        self.recording = Played()
-        return self.tell("sound", lambda now: is_whole(now) and self.is_quiet(now), 10)
+    def begin(self, is_whole=is_whole, minutes=10, step=1):
+        """Forget what was recorded; so many minutes without an alert, told in such steps. The metrics."""
+        self.recording = Played(step)
+        return self.tell("sound", lambda now: is_whole(now) and self.is_quiet(now), minutes)
 
     def tell(self, what, is_seen, minutes, *alerts):
         """Wait until the exporter tells of it; after so many minutes of that exactly these fire. Its metrics."""
@@ -116,7 +115,7 @@ class Stage:
         self.recording.hold(what, time.time(), metrics, minutes)
         return metrics
 
-    def mend(self, minutes=20):
+    def mend(self, minutes=20, is_whole=is_whole):
         """What was broken is whole; after so many minutes nothing fires."""
         self.archive()
         self.tell("mended", lambda now: is_whole(now) and self.is_quiet(now), minutes)
@@ -148,6 +147,7 @@ class Stage:
         """What was recorded makes these fire and these be heard, as docs/alerts.md says of the fault."""
         row = faults_told.rows()[fault]
         assert (set(row.heard), row.muted) == (set(heard), set(muted))
+        assert {*heard, *muted} == self.recording.expected()
         for alert, (severity, minutes) in row.heard.items():
             assert severity == SEVERITIES[alert[0]]
             self.recording.expect_first(alert, minutes)
@@ -166,10 +166,11 @@ class Stage:
         return [each for each in self.alertmanager.alerts() if labels.items() <= each["labels"].items()]
 
 
-def begun(request):
-    """A stage for one module, which ends with it."""
-    bed = Bed().start(alerting=False)
+def begun(request, bed=None, configure=str):
+    """A stage for one module, which ends with it; `configure` changes the text of the exporter's configuration."""
+    bed = bed or Bed()
     request.addfinalizer(bed.stop)
+    bed.start(alerting=False)
 
     def start(bed, text):
         exporter = Exporter(bed, PROGRAM, free_port(), "exporter-played")
@@ -177,7 +178,7 @@ def begun(request):
         request.addfinalizer(exporter.stop)
         return exporter
 
-    return Stage(bed, start, bed_exporter.configuration(bed, bed_exporter.FAST))
+    return Stage(bed, start, configure(bed_exporter.configuration(bed, bed_exporter.FAST)))
 
 
 @contextmanager

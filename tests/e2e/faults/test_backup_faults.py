@@ -71,6 +71,7 @@ def test_a_backup_that_holds_the_lock_for_six_hours_is_a_ticket(request, start_e
         finally:
             bed.s3.repair()
         backup.result()
+        stage.tell("mended", lambda now: is_well(now) and stage.is_quiet(now), 20)
     stage.conclude(tmp_path, "a backup that holds the lock for hours", [STUCK])
 
 

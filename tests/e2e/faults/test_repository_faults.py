@@ -4,7 +4,7 @@ from contextlib import contextmanager
 import pytest
 from exporter import FAST, configuration
 from missing import away, wal_folder
-from stage import begun, played_by, waiting
+from stage import begun, is_whole, played_by, waiting
 
 pytestmark = pytest.mark.campaign
 
@@ -93,6 +93,8 @@ def test_a_store_that_does_not_serve_is_a_ticket_first_and_a_page_when_the_backu
             is_seen = lambda now: is_out(now) and stage.is_quiet(now)  # noqa: E731
             stage.tell("at once", is_seen, 40, (alert, "2"), UNKNOWN_2)
             stage.tell("hours later", is_seen, 110, (alert, "2"), UNKNOWN_2, UNREACHABLE_2, LATE_2)
+        is_back = lambda now: is_whole(now) and stage.is_quiet(now)  # noqa: E731
+        stage.tell("back, and no backup was made yet", is_back, 20, LATE_2)
     stage.conclude(tmp_path, fault, [(alert, "2"), UNREACHABLE_2], [UNKNOWN_2, LATE_2])
 
 
@@ -107,7 +109,7 @@ def test_a_certificate_with_seven_days_left_is_a_ticket(stage, tmp_path):
             0 < now.value("pgbackup_s3_tls_certificate_expiry_timestamp_seconds") - limit < 2 * 86400
         )
         stage.tell(f"{days} days", is_seen, 10, *alerts)
-    stage.conclude(tmp_path, "the store's certificate ends within 7 days", [("S3CertificateExpiring", "2")])
+    stage.conclude(tmp_path, "the store's certificate ends in 7 days (told from 14 days on)", [("S3CertificateExpiring", "2")])
 
 
 @pytest.fixture
@@ -151,6 +153,7 @@ def test_a_repository_that_vanishes_from_the_configuration_is_a_ticket(stage, st
     with stage.watched_by(start_exporter(stage.bed, text=without)):
         is_seen = lambda now: now.values(UP) == [1] and stage.is_quiet(now)  # noqa: E731
         stage.tell("dropped", is_seen, 30, ("PgBackupExpectedSeriesMissing", "2"))
+    stage.mend()
     fault = "a repository vanishes from the configuration"
     stage.conclude(tmp_path, fault, [("PgBackupExpectedSeriesMissing", "2")])
 
