@@ -93,7 +93,7 @@ def test_a_store_that_does_not_serve_is_a_ticket_first_and_a_page_when_the_backu
             is_seen = lambda now: is_out(now) and stage.is_quiet(now)  # noqa: E731
             stage.tell("at once", is_seen, 40, (alert, "2"), UNKNOWN_2)
             stage.tell("hours later", is_seen, 110, (alert, "2"), UNKNOWN_2, UNREACHABLE_2, LATE_2)
-        is_back = lambda now: is_whole(now) and stage.is_quiet(now)  # noqa: E731
+        is_back = lambda now: now.values(S3_UP) == [1] and is_whole(now) and stage.is_quiet(now)  # noqa: E731
         stage.tell("back, and no backup was made yet", is_back, 20, LATE_2)
     stage.conclude(tmp_path, fault, [(alert, "2"), UNREACHABLE_2], [UNKNOWN_2, LATE_2])
 
