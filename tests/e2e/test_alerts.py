@@ -7,6 +7,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import faults_told
 import pytest
 import yaml
 from alerting import AlertmanagerClient
@@ -168,6 +169,31 @@ def test_rule_outlasts_its_series_and_has_a_successor(name):
 @pytest.mark.parametrize("name", RULES)
 def test_hand_over_is_proven(name):
     assert name in (ROOT / "alerts" / "tests" / "handover.yml").read_text()
+
+
+# ---- The table of faults ----
+
+FAULTS = faults_told.rows()
+NEVER_SILENCED = {"PgWalDropped", "PgArchiveQueueFilling", "PgWalDiskFilling"}
+
+
+def test_each_rule_has_a_fault_that_makes_it_heard():
+    assert {name for row in FAULTS.values() for name, _ in row.heard} == set(RULES)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_pages_once_unless_it_is_about_to_cost_more(fault):
+    pages = {name for (name, _), (severity, _) in FAULTS[fault].heard.items() if severity == "page"}
+    assert len(pages - NEVER_SILENCED) <= 1
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_table_is_played_by_a_test(fault):
+    played = "".join(file.read_text() for file in (ROOT / "tests" / "e2e").glob("**/*.py"))
+    assert any(f'"{words}"' in played for words in (fault, re.sub("-- [a-z]+`", "-- {command}`", fault)))
+
+
+# ---- Runbooks ----
 
 
 def test_each_rule_has_a_runbook_and_each_runbook_a_rule():
@@ -475,7 +501,7 @@ def test_archiving_is_muted_by_archiving_and_by_a_mount_that_it_writes_to_alone(
 
 def test_what_soon_loses_wal_or_stops_the_server_is_never_muted():
     muted = {target for _, targets, _ in inhibitions() for target in targets}
-    assert not muted & {"PgWalDropped", "PgArchiveQueueFilling", "PgWalDiskFilling"}
+    assert not muted & NEVER_SILENCED
 
 
 def free_port():

@@ -120,6 +120,7 @@ def test_wal_thrown_away_pages_until_a_backup_begins_a_new_window(own_bed, start
     own_bed.postgres.set("archive_command", "/bin/true")
     thrown_away = archived(lambda now: lags(now) or not own_bed.postgres.switch_wal())
     stage.tell("thrown away", thrown_away, 40, RECOVERY_POINT)
+    stage.conclude(tmp_path, "`archive_command` throws WAL away", [RECOVERY_POINT])
     own_bed.postgres.reset("archive_command")
     stage.archive()
     gap = {"repo_key": "1", "scope": "since_last_backup"}
@@ -129,7 +130,8 @@ def test_wal_thrown_away_pages_until_a_backup_begins_a_new_window(own_bed, start
     stage.archive()
     older = {"repo_key": "1", "scope": "older"}
     stage.tell("backed up", archived(lambda now: now.value(MISSING, **older) > 0 and not lags(now)), 20, OLDER)
-    stage.conclude(tmp_path, "`archive_command` throws WAL away for 40 minutes", [missing, OLDER], [RECOVERY_POINT])
+    what = "the same for 40 minutes, then it archives again; a backup 20 minutes later"
+    stage.conclude(tmp_path, what, [missing, OLDER], [RECOVERY_POINT])
 
 
 # ---- Commands and drills ----

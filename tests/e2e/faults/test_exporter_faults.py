@@ -160,13 +160,13 @@ def stuck(stage, children, succeeds):
 
 @needs_fuse
 @pytest.mark.parametrize(
-    ("option", "folder", "of", "succeeds", "alerts"),
+    ("option", "folder", "fault", "succeeds", "alerts"),
     [
-        ("spool-path", "spool", "the spool's file system", 1, [STUCK]),
-        ("pg1-path", "data/postgres", "the file system of `pg_wal`", 0, [STUCK, COLLECTOR_FAILING]),
+        ("spool-path", "spool", "the spool's file system hangs for the exporter", 1, [STUCK]),
+        ("pg1-path", "data/postgres", "the file system of `pg_wal` hangs for the exporter", 0, [STUCK, COLLECTOR_FAILING]),
     ],
 )
-def test_a_file_system_that_hangs_is_a_ticket(stage, tmp_path, option, folder, of, succeeds, alerts):
+def test_a_file_system_that_hangs_is_a_ticket(stage, tmp_path, option, folder, fault, succeeds, alerts):
     with space_beside(stage.bed, PlayedSpace) as space:
         space.watch(stage.bed, option, stage.bed.root / folder)
         with played_by(stage, space, stuck(stage, 0, 1)):
@@ -174,4 +174,4 @@ def test_a_file_system_that_hangs_is_a_ticket(stage, tmp_path, option, folder, o
             stage.tell("hangs", stuck(stage, 1, succeeds), 40, *alerts)
             space.order("error 0")
             stage.tell("back", stuck(stage, 0, 1), 20)
-    stage.conclude(tmp_path, f"{of} hangs for the exporter", alerts)
+    stage.conclude(tmp_path, fault, alerts)
