@@ -275,7 +275,7 @@ def archiving():
             limits=thresholds("green", (60, ORANGE), (300, RED)),
         ),
         stat(
-            "How many pushes fail?",
+            "How many async pushes fail?",
             "WAL segments whose asynchronous push failed at the last attempt, in the repository where most do.",
             (4, 4),
             by_server(S.of_stanza("pgbackrest_archive_push_failing_segments")),

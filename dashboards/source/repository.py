@@ -1,6 +1,7 @@
 """Repository detail: one repository of one stanza. Why the verdict is what it is, and how it grows."""
 from grafana import (
     NONE,
+    NONE_IS_GOOD,
     SOME,
     Column,
     Label,
@@ -236,6 +237,27 @@ def sizes():
             one("pgbackrest_backups_incomplete"),
             "",
             limits=thresholds("text", (1, ORANGE)),
+        ),
+    ]
+
+
+def commands():
+    """What `run` knows of its last commands."""
+    status = f"max by ({REPOSITORY}, command) ({S.of_repository('pgbackrest_command_last_exit_status')})"
+    ended = f"max by ({REPOSITORY}, command) ({S.of_repository('pgbackrest_command_last_end_timestamp_seconds')})"
+    return [
+        table(
+            "How did the last commands end?",
+            "The last backup, expire, check or other command that `run` supervised for this repository, by its exit "
+            "status. What is started by other means is not known here.",
+            (24, 6),
+            [Label("command", "Command", 160), Label("instance"), Label("stanza"), Label("repo_key")],
+            [
+                Column("Exit status", status, limits=NONE_IS_GOOD, width=120),
+                Column("Ended", f"{ended} * 1000", "dateTimeAsIso", width=200),
+                Column("Ago", f"time() - {ended}", "s"),
+            ],
+            silent="`run` has supervised no command of this repository, or nobody says so now",
         ),
     ]
 
@@ -513,7 +535,7 @@ def object_store():
 
 
 def build():
-    panels = [*answer(), *sizes(), *times(), *wal(), *mount(), *object_store()]
+    panels = [*answer(), *sizes(), *commands(), *times(), *wal(), *mount(), *object_store()]
     links = [link("Backup overview", "pgbackup-overview"), link("Fleet", "pgbackup-fleet")]
     return dashboard(
         UID,

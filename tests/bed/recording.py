@@ -54,6 +54,7 @@ class Recording:
         self._phases = []  # (what it is, seconds since 1970, {series: value}, first minute, minutes)
         self._expected = []
         self._first = []
+        self._silent = []
 
     def hold(self, what, at, metrics, minutes):
         """At `at` the exporter told `metrics`, and the same for so many minutes."""
@@ -72,6 +73,10 @@ class Recording:
     def add_beside(self, instance, metrics):
         """In the last phase the exporter of another host told these."""
         self._phases[-1][2].update(samples_of(metrics, {**SCRAPED, "instance": instance}))
+
+    def expect_silence(self, instance):
+        """Nothing fires for that host at the end of any phase."""
+        self._silent.append(instance)
 
     def _placed(self, moment, told):
         """Where a moment, s since 1970, lies in what is played; what is still to come is as far away as it was."""
@@ -131,6 +136,11 @@ class Recording:
             for at, alerts in self._expected
         ]
         asked += [self._first_fired(*alert, minutes) for alert, minutes in self._first]
+        asked += [
+            {"expr": text_of("ALERTS", {"instance": instance}), "eval_time": at, "exp_samples": []}
+            for instance in self._silent
+            for at, _ in self._expected
+        ]
         return {"interval": f"{self._step}m", "input_series": series, "promql_expr_test": asked}
 
     def check(self, folder):

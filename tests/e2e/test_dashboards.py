@@ -343,6 +343,7 @@ def prepare(bed):
     command = [program, f"--config.file={bed.place.write('prepare.yml', text)}"]
     bed.place.run([*command, "complete-wal", "--repo=2"])
     bed.place.run([*command, "drill", "--repo=1", "--allow-same-filesystem"])
+    bed.place.run([*command, "run", "--repo=1", "--", "check"])
     exporter = Exporter(bed, PROGRAM, bed.ports["exporter"], "exporter-dashboards")
     exporter.start(text)
     return exporter

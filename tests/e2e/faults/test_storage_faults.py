@@ -155,6 +155,7 @@ def test_no_full_backup_after_an_upgrade(request, tmp_path):
 def test_two_clusters_that_are_both_called_main(stage, start_exporter, request, tmp_path):
     other = begun(request)
     stage.begin()
+    stage.recording.expect_silence("db2")
     stage.recording.add_beside("db2", other.exporter.wait_for(is_whole, 60))
     failing = ("PgWalArchivingFailing", "")
     stage.bed.postgres.set("archive_command", "/bin/false")
@@ -163,6 +164,7 @@ def test_two_clusters_that_are_both_called_main(stage, start_exporter, request, 
     stage.recording.add_beside("db2", other.exporter.metrics())
     stage.bed.postgres.reset("archive_command")
     stage.mend()
+    stage.recording.add_beside("db2", other.exporter.metrics())
     stage.conclude(tmp_path, "`archive_command` fails on one of two servers whose stanza is main", [failing])
 
 
