@@ -1,5 +1,6 @@
 """Fleet: hundreds of instances, the worst first. It leads to the overview of the one that needs a person."""
 from grafana import (
+    NOTHING,
     USED,
     Column,
     Label,
@@ -25,6 +26,7 @@ from promql import (
     archiving_verdict,
     by_repository,
     or_unknown,
+    reachable,
     repository_verdict,
     waiting,
     wal_disk_used,
@@ -113,7 +115,7 @@ def silent_exporters():
 
 def worst_first():
     info = [Label("instance", "Instance", 260, [TO_OVERVIEW]), Label("stanza", "Stanza", 130)]
-    end = f"last_over_time({S.of_repository('pgbackrest_recovery_window_end_timestamp_seconds')}[1d])"
+    end = reachable(S, "pgbackrest_recovery_window_end_timestamp_seconds")
     age = S.of_repository("pgbackrest_recovery_point_age_seconds")
     return [
         table(
@@ -144,8 +146,9 @@ def worst_first():
                 ),
                 Column(
                     "Restorable up to",
-                    S.named(or_unknown(f"{by_repository(end)} * 1000", S.known_repositories())),
+                    S.named(or_unknown(end, S.known_repositories())),
                     "dateTimeAsIso",
+                    mappings=NOTHING,
                 ),
             ],
             sort="Verdict",

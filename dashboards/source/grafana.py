@@ -37,6 +37,9 @@ def words(states):
     return [{"type": "value", "options": options}]
 
 
+NOTHING = [{"type": "value", "options": {"-1": {"text": "nothing", "color": "red", "index": 0}}}]
+
+
 def yes_no(yes, no, good="green", bad="red"):
     options = {
         "1": {"text": yes, "color": good, "index": 0},

@@ -1,6 +1,7 @@
 """Backup overview: one server. What the person on call looks at first; the upper third is the answer."""
 from grafana import (
     NONE_IS_GOOD,
+    NOTHING,
     SOME,
     USED,
     Column,
@@ -35,6 +36,7 @@ from promql import (
     judged,
     now_of,
     or_unknown,
+    reachable,
     reasons,
     repository_verdict,
     used,
@@ -163,16 +165,18 @@ def where_to():
         ),
         Column(
             "Restorable up to",
-            fact("pgbackrest_recovery_window_end_timestamp_seconds", " * 1000"),
+            S.named(or_unknown(reachable(S, "pgbackrest_recovery_window_end_timestamp_seconds"), S.known_repositories())),
             "dateTimeAsIso",
+            mappings=NOTHING,
             width=180,
         ),
         Column("Would be lost now", now("pgbackrest_recovery_point_age_seconds"), "s", width=150),
         Column("of what may be", lost_share(), "percentunit", USED, missing="-", missing_color="text", width=130),
         Column(
             "Restorable from",
-            fact("pgbackrest_recovery_window_start_timestamp_seconds", " * 1000"),
+            S.named(or_unknown(reachable(S, "pgbackrest_recovery_window_start_timestamp_seconds"), S.known_repositories())),
             "dateTimeAsIso",
+            mappings=NOTHING,
             width=180,
         ),
         Column("Restorable backups", now("pgbackrest_backups_restorable"), "none", SOME, width=160),

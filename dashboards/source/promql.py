@@ -249,6 +249,13 @@ def proven(scope):
     return f"{worked} unless time() - {ended} > {allowed}"
 
 
+def reachable(scope, metric):
+    """A moment of the recovery window in ms, remembered for a day; -1 where no backup can be restored."""
+    nothing = f"{by_repository(scope.of_repository('pgbackrest_backups_restorable'))} == 0"
+    moment = by_repository(f"last_over_time({scope.of_repository(metric)}[1d])")
+    return f"(({nothing}) - 1 or {moment} * 1000)"
+
+
 def archiving_verdict(scope):
     """A number of ARCHIVING_STATES for each server that was known within a day."""
 

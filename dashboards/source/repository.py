@@ -2,6 +2,7 @@
 from grafana import (
     NONE,
     NONE_IS_GOOD,
+    NOTHING,
     SOME,
     Column,
     Label,
@@ -31,6 +32,7 @@ from promql import (
     each_promise,
     judged,
     now_of,
+    reachable,
     reasons,
     repository_verdict,
 )
@@ -88,18 +90,20 @@ def answer():
             "Restorable up to",
             "The latest moment of the newest window without a gap. An upper bound with continuous WAL.",
             (5, 4),
-            f"{remembered('pgbackrest_recovery_window_end_timestamp_seconds')} * 1000",
+            reachable(S, "pgbackrest_recovery_window_end_timestamp_seconds"),
             "",
             "dateTimeAsIso",
+            mappings=NOTHING,
             value_size=20,
         ),
         stat(
             "Restorable from",
             "The earliest moment of the newest window without a gap.",
             (5, 4),
-            f"{remembered('pgbackrest_recovery_window_start_timestamp_seconds')} * 1000",
+            reachable(S, "pgbackrest_recovery_window_start_timestamp_seconds"),
             "",
             "dateTimeAsIso",
+            mappings=NOTHING,
             value_size=20,
         ),
         stat(

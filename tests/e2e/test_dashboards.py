@@ -17,7 +17,7 @@ import exporter as bed_exporter
 import pytest
 from bed import Bed
 from conftest import PROGRAM, Exporter
-from missing import away, backup_folder
+from missing import archive_in_s3, away, backup_folder
 from process import wait_until
 from test_alerts import documented_metrics
 from web import get
@@ -309,6 +309,7 @@ SCENES = {
     "repository 1 gone": ({"nas": "CANNOT BE READ", "r2": "looks restorable"}, "archiving"),
     "repository 2 refuses": ({"nas": "PROVEN by a drill", "r2": "CANNOT BE READ"}, "archiving"),
     "backup broken": ({"nas": "newest backup BROKEN", "r2": "looks restorable"}, "archiving"),
+    "WAL of repository 2 gone": ({"nas": "PROVEN by a drill", "r2": "NOT restorable"}, "archiving"),
     "archiving fails": ({"nas": "PROVEN by a drill", "r2": "looks restorable"}, "FAILING"),
     "PostgreSQL down": ({"nas": "PROVEN by a drill", "r2": "looks restorable"}, "server DOWN"),
     "exporter down": ({"nas": "unknown", "r2": "unknown"}, "unknown"),
@@ -376,6 +377,12 @@ def backup_broken(scene):
 
 
 @contextmanager
+def wal_of_repository_2_gone(scene):
+    with away(scene.bed, archive_in_s3(scene.bed)):
+        yield
+
+
+@contextmanager
 def archiving_fails(scene):
     """Until the alert on it fires, so that the panels on alerts have one."""
     scene.bed.postgres.set("archive_command", "false")
@@ -402,6 +409,7 @@ BROKEN = {
     "repository 1 gone": repository_1_gone,
     "repository 2 refuses": repository_2_refuses,
     "backup broken": backup_broken,
+    "WAL of repository 2 gone": wal_of_repository_2_gone,
     "archiving fails": archiving_fails,
     "PostgreSQL down": postgresql_down,
     "exporter down": exporter_down,
@@ -412,6 +420,12 @@ BROKEN = {
 def test_the_overview_tells_what_is_broken_and_nothing_else(scene, what):
     repositories, archiving = SCENES[what]
     assert scene.verdicts[what] == (repositories, {"": archiving})
+
+
+@each([query for query in QUERIES if "pgbackrest_recovery_window_" in query.expression])
+def test_no_moment_is_promised_of_a_repository_without_a_restorable_backup(scene, query):
+    """The exporter's last word on it stays for a day, and would stand beside the verdict."""
+    assert -1 in [value for _, value in scene.answers[query.id]]
 
 
 @each(QUERIES)
