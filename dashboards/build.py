@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Write the dashboards' JSON from what source/ says of them.
+"""Write the dashboards' JSON and their recording rule from what source/ says of them.
 
-usage: build.py [FOLDER]      default: the folder of this file
+usage: build.py [FOLDER]      default: the folder of this file, and alerts/ beside it
 """
 import json
 import sys
@@ -13,16 +13,18 @@ sys.path.insert(0, str(HERE / "source"))
 
 import fleet  # noqa: E402 - the folder must be on the path first
 import overview  # noqa: E402
+import recording  # noqa: E402
 import repository  # noqa: E402
 
 DASHBOARDS = {"overview.json": overview, "repository.json": repository, "fleet.json": fleet}
 
 
-def main(folder):
+def main(folder=HERE, alerts=HERE.parent / "alerts"):
     for name, source in DASHBOARDS.items():
         text = json.dumps(source.build(), indent=2, ensure_ascii=False)
         (Path(folder) / name).write_text(f"{text}\n", encoding="utf-8")
+    (Path(alerts) / "recording.rules.yml").write_text(recording.build(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:] or [HERE])
+    main(*2 * sys.argv[1:])

@@ -141,8 +141,7 @@ LINE = {
 }
 
 
-def graph(title, description, size, unit, lines, stacked=False, limits=PLAIN, overrides=(), every=None, **axis):
-    """`every`: the shortest step, for what is dear to reckon."""
+def graph(title, description, size, unit, lines, stacked=False, limits=PLAIN, overrides=(), **axis):
     custom = dict(LINE)
     if stacked:
         custom |= {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 60, "lineWidth": 1}
@@ -164,7 +163,6 @@ def graph(title, description, size, unit, lines, stacked=False, limits=PLAIN, ov
         defaults,
         options,
         overrides=[*made, *overrides],
-        **({"interval": every} if every else {}),
     )
 
 

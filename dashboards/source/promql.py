@@ -101,8 +101,16 @@ class Scope:
         return f"max by ({REPOSITORY}) ({self.lies_on()} * on (instance, path) group_left () {value})"
 
 
+class Everywhere(Scope):
+    """All that is scraped."""
+
+    def __init__(self):
+        self.by_name = False
+        self.instance = self.stanza = self.repository = ""
+
+
 def select(metric, *matchers):
-    return f"{metric}{{{','.join(matchers)}}}"
+    return f"{metric}{{{','.join(matcher for matcher in matchers if matcher)}}}"
 
 
 def by_repository(expression):

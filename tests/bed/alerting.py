@@ -13,6 +13,7 @@ from web import answers_ok, get
 
 ALERTS = Path(__file__).resolve().parents[2] / "alerts"
 RULES = "pgbackup.rules.yml"
+RECORDING = "recording.rules.yml"
 READY_SECONDS = 60
 
 PROMETHEUS = """\
@@ -20,7 +21,7 @@ global:
   scrape_interval: {interval}
   evaluation_interval: {interval}
   scrape_timeout: {interval}
-rule_files: [{rules}]
+rule_files: [{rules}, {recording}]
 alerting:
   alertmanagers:
     - static_configs: [{{targets: ["127.0.0.1:{alertmanager}"]}}]
@@ -129,17 +130,24 @@ class Prometheus:
         self.process = Process(place, "prometheus")
 
     def launch(self):
-        self.place.write(RULES, (ALERTS / RULES).read_text())
         configuration = self._configure()
         self.process.start(
             [self.program, f"--config.file={configuration}", f"--web.listen-address=127.0.0.1:{self.port}"]
             + [f"--storage.tsdb.path={self.place.path('prometheus')}", "--storage.tsdb.retention.time=1d"]
         )
 
+    def _write_rules(self):
+        self.place.write(RULES, (ALERTS / RULES).read_text())
+        # Recorded as often as is scraped: what a test sees is seconds old.
+        recording = (ALERTS / RECORDING).read_text().replace("interval: 1m", f"interval: {self.interval}")
+        self.place.write(RECORDING, recording)
+
     def _configure(self):
+        self._write_rules()
         text = PROMETHEUS.format(
             interval=self.interval,
             rules=self.place.path(RULES),
+            recording=self.place.path(RECORDING),
             alertmanager=self.alertmanager_port,
             exporters=", ".join(f'"127.0.0.1:{port}"' for port in self.exporter_ports),
         )

@@ -1,7 +1,7 @@
 """A Prometheus in agent mode, and a second one elsewhere that is written to and knows the rules."""
 import json
 
-from alerting import ALERTS, READY_SECONDS, RULES, Prometheus
+from alerting import READY_SECONDS, Prometheus
 from process import Process
 from web import answers_ok
 
@@ -26,7 +26,6 @@ class Receiver(Prometheus):
         self.exporter_ports = []
 
     def launch(self):
-        self.place.write(RULES, (ALERTS / RULES).read_text())
         self.process.start(
             [self.program, f"--config.file={self._configure()}", f"--web.listen-address=127.0.0.1:{self.port}"]
             + [f"--storage.tsdb.path={self.place.path('prometheus')}", "--web.enable-remote-write-receiver"]

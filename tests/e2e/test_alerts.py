@@ -15,6 +15,7 @@ from alerting import AlertmanagerClient
 ROOT = Path(__file__).resolve().parents[2]
 RULES_FILE = ROOT / "alerts" / "pgbackup.rules.yml"
 MIGRATION_FILE = ROOT / "alerts" / "migration.rules.yml"
+RECORDING_FILE = ROOT / "alerts" / "recording.rules.yml"
 ROUTES_FILE = ROOT / "alerts" / "alertmanager.yml"
 UNIT_TESTS = sorted((ROOT / "alerts" / "tests").glob("*.yml"))
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -81,7 +82,7 @@ def unit_tests():
     return [test for file in UNIT_TESTS for test in yaml.safe_load(file.read_text())["tests"]]
 
 
-@pytest.mark.parametrize("file", [RULES_FILE, MIGRATION_FILE], ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [RULES_FILE, MIGRATION_FILE, RECORDING_FILE], ids=lambda file: file.stem)
 def test_promtool_accepts_the_rules(file):
     run("promtool", "check", "rules", str(file))
 
