@@ -1,11 +1,12 @@
 """A backup that stands still or holds damaged pages, a standby and its promotion: exactly the alerts they cause."""
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import PROGRAM
 from copies import Standby
 from exporter import FAST, configuration
-from stage import Played, begun
+from stage import Played, begun, played_by
 
 pytestmark = pytest.mark.campaign
 
@@ -100,3 +101,42 @@ def test_a_backup_by_run_that_fails_is_a_ticket(request, tmp_path):
     stage.archive()
     stage.tell("mended", lambda now: status(now) == 0 and stage.is_quiet(now), 20)
     stage.conclude(tmp_path, "`run -- backup` fails", [failed])
+
+
+def test_a_drill_that_worked_too_long_ago_is_a_ticket(request, start_exporter, tmp_path):
+    stage = begun(request)
+    bed = stage.bed
+    words = [bed.place.copy_program(PROGRAM), f"--config.file={bed.place.path('complete.yml')}", "drill", "--repo=1"]
+    bed.place.run([*words, "--allow-same-filesystem"])
+    stage.archive()
+    text = configuration(bed, FAST).replace("drill: 9d, restore-time", "drill: 30m, restore-time")
+    overdue = ("RestoreDrillOverdue", "1")
+    drilled = lambda now: now.value("pgbackrest_restore_drill_last_success_timestamp_seconds", repo_key="1")  # noqa: E731
+    is_seen = lambda now: drilled(now) is not None and stage.is_quiet(now)  # noqa: E731
+    with played_by(stage, start_exporter(bed, text=text)):
+        old = drilled(stage.tell("old", is_seen, 70, overdue))
+        bed.place.run([*words, "--allow-same-filesystem"])
+        stage.archive()
+        stage.tell("drilled again", lambda now: is_seen(now) and drilled(now) > old, 20)
+    stage.conclude(tmp_path, "a drill is due every 30 minutes, and the last is older", [overdue])
+
+
+def test_full_backups_that_nothing_removes_are_a_ticket(request, tmp_path):
+    stage = begun(request)
+    bed = stage.bed
+    for _ in range(2):
+        bed.pgbackrest.backup("full", 1)
+    stage.archive()
+    conf = bed.pgbackrest.configuration
+    usual = conf.read_text()
+    is_told = lambda now: is_well(now) and stage.is_quiet(now)  # noqa: E731
+    kept = lambda now: now.value("pgbackrest_repo_retention_full", repo_key="1")  # noqa: E731
+    stage.begin(lambda now: is_well(now) and now.value("pgbackrest_backups", repo_key="1", backup_type="full") == 3)
+    bed.place.write(conf.name, usual.replace("repo1-retention-full=7", "repo1-retention-full=1"), 0o640)
+    stage.exporter.process.signal(signal.SIGHUP)
+    not_removed = ("PgBackRestExpireNotWorking", "1")
+    stage.tell("too many", lambda now: is_told(now) and kept(now) == 1, 40, not_removed)
+    bed.place.write(conf.name, usual, 0o640)
+    stage.exporter.process.signal(signal.SIGHUP)
+    stage.tell("mended", lambda now: is_told(now) and kept(now) == 7, 20)
+    stage.conclude(tmp_path, "two full backups more than are to be kept", [not_removed])
