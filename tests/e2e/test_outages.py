@@ -183,19 +183,27 @@ def test_a_credentials_file_that_is_gone_and_rotated(bed, exporter):
 
 
 def pgbackrest_children(exporter):
-    listing = subprocess.run(["ps", "--ppid", str(exporter.process.pid), "-o", "stat="], capture_output=True, text=True)
-    return listing.stdout.split()
+    """State, seconds since the start and the command line of each."""
+    words = ["ps", "--ppid", str(exporter.process.pid), "-o", "stat=,etimes=,args="]
+    listing = subprocess.run(words, capture_output=True, text=True)
+    return [(line.split()[0], int(line.split()[1]), line.split(maxsplit=2)[2]) for line in listing.stdout.splitlines()]
 
 
 def test_no_child_and_no_zombie_is_left(bed, start_exporter):
-    exporter = start_exporter(bed, text=configuration(bed, FAST) + "timeouts: {backups: 2s}\n")
+    exporter = start_exporter(bed, text=configuration(bed, FAST) + "timeouts: {backups: 2s, wal: 2s}\n")
     exporter.wait_for(well, 15)
     bed.s3.break_with(hang=True)
     try:
         exporter.wait_for(lambda m: m.value("pgbackrest_repo_up", repo_key="2") == 0, 20)
-        time.sleep(5)
-        assert len(pgbackrest_children(exporter)) <= 2
-        assert not [state for state in pgbackrest_children(exporter) if state.startswith("Z")]
+        hung = 0
+        for _ in range(25):
+            children = pgbackrest_children(exporter)
+            asked = [words for state, _, words in children if not state.startswith("Z")]
+            assert len(asked) == len(set(asked)) <= 4, "two collectors ask two repositories, each one thing at a time"
+            assert not [child for child in children if child[1] > 4], "a child or a zombie outlived its deadline"
+            hung += any(seconds >= 1 for _, seconds, _ in children)
+            time.sleep(0.2)
+        assert hung, "no child waited for the store"
     finally:
         bed.s3.repair()
 
