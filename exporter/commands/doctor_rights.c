@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "collectors/discover.h"
+#include "collectors/wal.h"
 #include "exporter/commands/doctor_check.h"
 #include "exporter/sources/probe_file.h"
 
@@ -68,6 +69,14 @@ static void check_stanzas(const struct rights *rights)
 
 /* ---- repositories of files ---- */
 
+/* Of the repository, or of anything in it that is listed. */
+static bool is_listing_forbidden(const struct doctor *doctor,
+                                 const struct stanza_repository *repository)
+{
+    const struct wal_observation *seen = doctor_observation_of(doctor, "wal", repository);
+    return seen && !seen->readable && seen->reason == ERR_PERMISSION;
+}
+
 static bool is_forbidden(const struct doctor *doctor, const char *path)
 {
     struct probe_filesystem seen = {0};
@@ -103,7 +112,8 @@ static void check_repository(const struct rights *rights,
 {
     struct strbuf path CLEANUP(strbuf_done) = {0};
     strbuf_printf(&path, "%s/backup/%s", folder, repository->stanza->name);
-    if (path.failed || !is_forbidden(rights->doctor, strbuf_text(&path)))
+    if (!is_listing_forbidden(rights->doctor, repository) &&
+        (path.failed || !is_forbidden(rights->doctor, strbuf_text(&path))))
         return;
     report_verdict(rights->report, rights->group, GRADE_FAILED,
                    "user %s may not read repository %" PRId64 " (%s) in %s", rights->user,

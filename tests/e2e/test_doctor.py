@@ -130,6 +130,16 @@ def repository_of_another_user(clinic):
 
 
 @contextmanager
+def backup_of_another_user(clinic):
+    newest = max((clinic.bed.pgbackrest.repo1 / "backup" / "main").glob("2*"))
+    os.chown(newest, 0, 0)
+    try:
+        yield nothing
+    finally:
+        clinic.bed.place.account.own(newest)
+
+
+@contextmanager
 def credentials_gone(clinic):
     file = clinic.bed.credentials_file
     text = file.read_text()
@@ -277,6 +287,7 @@ def repository_not_mounted(clinic):
 
 SETUPS = [
     (repository_of_another_user, "user postgres may not read repository 1 (nas)"),
+    (backup_of_another_user, "user postgres may not read repository 1 (nas)"),
     (credentials_gone, "credentials.env: cannot be opened: No such file or directory"),
     (credentials_of_another_user, "credentials.env: cannot be opened: Permission denied"),
     (credentials_for_all_to_read, "every user of this host may read"),

@@ -3,7 +3,7 @@ from contextlib import contextmanager
 
 import pytest
 from exporter import FAST, configuration
-from missing import away, wal_folder
+from missing import away, backup_folder, wal_folder
 from stage import begun, is_whole, played_by, waiting
 
 pytestmark = pytest.mark.campaign
@@ -15,6 +15,7 @@ LATE = [("PgBackRestBackupLate", key) for key in "12"]
 TOO_OLD = [("PgBackRestBackupTooOld", key) for key in "12"]
 LATE_2 = LATE[1]
 UNREACHABLE_2 = ("PgBackRestRepoUnreachable", "2")
+UNKNOWN_1 = ("PgBackRestRestorabilityUnknown", "1")
 UNKNOWN_2 = ("PgBackRestRestorabilityUnknown", "2")
 
 
@@ -33,8 +34,7 @@ def gone(bed):
 
 
 @contextmanager
-def closed(bed):
-    folder = wal_folder(bed)
+def closed(folder):
     folder.chmod(0)
     try:
         yield
@@ -42,18 +42,32 @@ def closed(bed):
         folder.chmod(0o750)
 
 
+def wal_closed(bed):
+    return closed(wal_folder(bed))
+
+
 @pytest.mark.parametrize(
     ("make", "fault"),
-    [(gone, "the folder of repository 1 is gone"), (closed, "the folder of its WAL cannot be read")],
+    [(gone, "the folder of repository 1 is gone"), (wal_closed, "the folder of its WAL cannot be read")],
 )
 def test_a_repository_whose_folder_is_gone_or_closed_pages_once(stage, tmp_path, make, fault):
     stage.begin()
-    unreachable, unknown = ("PgBackRestRepoUnreachable", "1"), ("PgBackRestRestorabilityUnknown", "1")
+    unreachable = ("PgBackRestRepoUnreachable", "1")
     is_seen = lambda now: [now.value(name, repo_key="1") for name in (UP, LISTED)] == [0, 0] and waiting(now) < 1  # noqa: E731
     with make(stage.bed):
-        stage.tell("broken", is_seen, 40, unreachable, unknown)
+        stage.tell("broken", is_seen, 40, unreachable, UNKNOWN_1)
     stage.mend()
-    stage.conclude(tmp_path, fault, [unreachable], [unknown])
+    stage.conclude(tmp_path, fault, [unreachable], [UNKNOWN_1])
+
+
+def test_a_backup_whose_folder_is_closed_is_a_ticket(stage, start_exporter, tmp_path):
+    text = configuration(stage.bed, {**FAST, "wal-verify": "1s"})
+    with played_by(stage, start_exporter(stage.bed, text=text)):
+        with closed(backup_folder(stage.bed, -1)):
+            is_seen = lambda now: now.value(LISTED, repo_key="1") == 0 and now.values(UP) == [1, 1]  # noqa: E731
+            stage.tell("closed", lambda now: is_seen(now) and stage.is_quiet(now), 60, UNKNOWN_1)
+        stage.mend()
+    stage.conclude(tmp_path, "the folder of a backup in repository 1 cannot be read", [UNKNOWN_1])
 
 
 @contextmanager
