@@ -465,9 +465,9 @@ def test_severity_decides_the_receiver(severity, receiver):
     assert routed.strip() == receiver
 
 
-def test_a_page_waits_ten_seconds_at_most():
+def test_a_page_waits_for_what_silences_it_and_no_longer():
     page = next(r for r in yaml.safe_load(ROUTES_FILE.read_text())["route"]["routes"] if r["receiver"] == "page")
-    assert page["group_wait"] == "10s"
+    assert page["group_wait"] == "30s"
 
 
 def inhibitions():

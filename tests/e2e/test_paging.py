@@ -3,6 +3,7 @@ import json
 import time
 
 import pytest
+from alerting import AlertmanagerClient
 from process import wait_until
 from web import get
 
@@ -38,7 +39,7 @@ def test_a_failing_archive_command_pages(own_alerting_bed, start_exporter):
     bed = own_alerting_bed
     exporter = start_exporter(bed, port=bed.ports["exporter"])
     failed_at = break_archiving(bed, exporter)
-    arrived, alert = wait_until(lambda: pages(bed, "firing"), 60, "no page arrived")[0]
+    arrived, alert = wait_until(lambda: pages(bed, "firing"), 90, "no page arrived")[0]
     print(f"page after {arrived - failed_at:.1f} s: {alert['annotations']['summary']}")
     assert alert["labels"]["stanza"] == "main"
     assert alert["labels"]["severity"] == "page"
@@ -56,10 +57,25 @@ def test_the_page_resolves_after_mending(own_alerting_bed, start_exporter):
     bed = own_alerting_bed
     exporter = start_exporter(bed, port=bed.ports["exporter"])
     break_archiving(bed, exporter)
-    wait_until(lambda: pages(bed, "firing"), 60, "no page arrived")
+    wait_until(lambda: pages(bed, "firing"), 90, "no page arrived")
     bed.postgres.reset("archive_command")
     mended_at = time.time()
     exporter.wait_for(lambda m: m.value("pg_archiver_failing") == 0, 90)
     arrived, _ = wait_until(lambda: pages(bed, "resolved"), RESOLVES_AFTER_SECONDS + 120, "it does not resolve")[0]
     print(f"resolved after {arrived - mended_at:.0f} s")
 
+
+
+@pytest.mark.campaign
+def test_a_cause_that_is_told_a_scrape_later_silences_its_consequence(own_alerting_bed):
+    """A mount goes, archiving fails at once, and Prometheus learns of the mount with the next scrape."""
+    alertmanager = AlertmanagerClient(own_alerting_bed.ports["alertmanager"])
+    server = {"instance": "db1", "stanza": "main", "severity": "page"}
+    alertmanager.post({"alertname": "PgWalArchivingFailing", **server})
+    time.sleep(20)
+    cause = {"alertname": "NfsMountMissing", **server, "repo_key": "1", "continuous_wal": "true"}
+    alertmanager.post(cause)
+    entries = own_alerting_bed.webhook.notifications
+    wait_until(lambda: entries(), 60, "no page arrived")
+    time.sleep(5)
+    assert [entry["notification"]["groupLabels"]["alertname"] for entry in entries()] == ["NfsMountMissing"]
