@@ -192,6 +192,11 @@ static void add_restore(struct report *report, struct report_item *group,
     add_completing(report, group, story);
 }
 
+static const char *segments_are(uint64_t count)
+{
+    return count == 1 ? "segment is" : "segments are";
+}
+
 /* Of what is missing behind the newest backup, what is no history file. */
 static void add_missing_segments(struct report *report, struct report_item *group,
                                  const struct restore_story *story)
@@ -199,9 +204,9 @@ static void add_missing_segments(struct report *report, struct report_item *grou
     uint64_t segments = story->summary->missing_since - (story->lost > 0);
     if (segments > 0)
         report_verdict(report, group, GRADE_FAILED,
-                       "%" PRIu64 " WAL segments are missing behind the newest backup: a restore "
-                       "ends there without an error",
-                       segments);
+                       "%" PRIu64 " WAL %s missing behind the newest backup: a restore ends there "
+                       "without an error",
+                       segments, segments_are(segments));
 }
 
 /* The file may still lie in pg_wal or in another repository. */
@@ -240,8 +245,32 @@ static void add_older_gaps(struct report *report, struct report_item *group,
 {
     if (summary->missing_older > 0)
         report_verdict(report, group, GRADE_WARNING,
-                       "%" PRIu64 " WAL segments are missing between older backups",
-                       summary->missing_older);
+                       "%" PRIu64 " WAL %s missing between older backups", summary->missing_older,
+                       segments_are(summary->missing_older));
+}
+
+static void add_foreign(struct report *report, struct report_item *group,
+                        const struct restore_story *story)
+{
+    struct strbuf command CLEANUP(strbuf_done) = {0};
+    if (story->foreign == 0)
+        return;
+    report_verdict(report, group, GRADE_FAILED,
+                   "%zu foreign timeline%s: a default restore would follow %s and lose what "
+                   "production wrote",
+                   story->foreign, story->foreign == 1 ? "" : "s",
+                   story->foreign == 1 ? "it" : "the newest");
+    report_step(report, group,
+                "Find the copy that was promoted and archives here: on each host that has or had "
+                "one, look at archive_command; stop it there.",
+                NULL);
+    repository_add_own_command(story->repository, "run", &command);
+    strbuf_puts(&command, " -- backup --type=full");
+    report_step(report, group,
+                "When none archives here any more: take a full backup, so that no restore needs "
+                "what was before. Then remove what the copy left, as the runbook "
+                "PgBackRestForeignTimeline says.",
+                strbuf_text(&command));
 }
 
 /* ---- to which moment, and what would be lost ---- */
@@ -347,11 +376,7 @@ void verdict_restore_report(struct report *report, const struct restore_story *s
         add_no_restore(report, group, story);
     add_gap(report, group, story);
     add_older_gaps(report, group, summary);
-    if (story->foreign > 0)
-        report_verdict(report, group, GRADE_FAILED,
-                       "%zu foreign timelines: a default restore would follow them and lose what "
-                       "production wrote",
-                       story->foreign);
+    add_foreign(report, group, story);
     add_moment(report, group, story);
     report_fact(report, group, "restorable backups", "%zu of %zu", summary->restorable_count,
                 summary->restorable_count + summary->broken_count + summary->unknown_count);

@@ -128,7 +128,7 @@ def test_what_is_said_to_be_whole_comes_back_whole(sound):
 def test_a_gap_behind_the_newest_backup_is_silently_lost_and_said(sound):
     with away(sound.bed, behind_newest_backup(sound.bed)[1]):
         metrics = sound.wait(2, since=1)
-        assert "1 WAL segments are missing behind the newest backup" in sound.page
+        assert "1 WAL segment is missing behind the newest backup" in sound.page
         assert sound.assert_restores(metrics) == sound.rows()[:3]
         sound.assert_fails(NO_TARGET, *sound.to_row(5))
         assert oracle_says(sound.bed) == {"archives": "CRITICAL", "retention": "OK"}
@@ -277,7 +277,7 @@ def test_a_promoted_copy_that_archives_is_told_and_leads_a_restore_astray(sound)
     tell(bed.postgres)
     try:
         metrics = sound.wait(2, foreign=1, promised=len(sound.rows()))
-        assert "1 foreign timelines" in sound.page
+        assert "1 foreign timeline:" in sound.page
         assert "--target-timeline=1" in sound.page
         with sound.restored() as server:
             assert server.sql("SELECT to_regclass('rogue')") == "rogue"

@@ -58,7 +58,7 @@ def test_a_segment_gone_behind_the_newest_backup_ends_the_window_before_it(place
         metrics = wait(place, lambda now: now.value(MISSING, repo_key="1", scope="since_last_backup") == 1)
         assert metrics.value(RESTORABLE, repo_key="1") == 2
         assert metrics.value("pgbackrest_repo_status", repo_key="1") == 0
-        assert "1 WAL segments are missing behind the newest backup" in page(place)
+        assert "1 WAL segment is missing behind the newest backup" in page(place)
     wait(place, is_sound)
 
 

@@ -260,7 +260,7 @@ Test(verdict_restore, a_hole_behind_the_newest_backup_is_said_with_what_to_do)
                        "\"since_last_backup\"}"),
                  1);
     cr_expect_eq(value("pgbackrest_recovery_window_end_timestamp_seconds" REPO), 5004);
-    cr_expect(strstr(verdict(1), "1 WAL segments are missing behind the newest backup"), "%s",
+    cr_expect(strstr(verdict(1), "1 WAL segment is missing behind the newest backup"), "%s",
               verdict(1));
     cr_expect_eq(report_worst(report->root), GRADE_FAILED);
 }
@@ -282,7 +282,7 @@ Test(verdict_restore, a_newer_timeline_than_productions_is_foreign)
     store(2, 5, 9, 0);
     look_twice();
     cr_expect_eq(value("pgbackrest_wal_foreign_timelines" REPO), 1);
-    cr_expect(strstr(verdict(1), "1 foreign timelines"), "%s", verdict(1));
+    cr_expect(strstr(verdict(1), "1 foreign timeline:"), "%s", verdict(1));
     archiver.timeline = 2;
     history.timeline =
         (struct timeline){.id = 2, .ancestors = &(struct timeline_switch){1, 5 * MB16}, .count = 1};

@@ -200,6 +200,17 @@ Test(verdict_restore_report, segments_that_are_missing_beside_a_history_file_are
               item(REPORT_VERDICT, 1)->text);
 }
 
+Test(verdict_restore_report, a_foreign_timeline_has_its_next_steps)
+{
+    story.foreign = 2;
+    cr_expect_str_eq(item(REPORT_VERDICT, 1)->text,
+                     "2 foreign timelines: a default restore would follow the newest and lose "
+                     "what production wrote");
+    cr_expect(strstr(item(REPORT_STEP, 0)->text, "look at archive_command"));
+    cr_expect(strstr(item(REPORT_STEP, 1)->text, "runbook PgBackRestForeignTimeline"));
+    cr_expect(strstr(item(REPORT_STEP, 1)->command, " -- backup --type=full"));
+}
+
 Test(verdict_restore_report, what_cannot_be_looked_into_is_unknown_with_what_was_last_known)
 {
     story.unknown_since = NOW - 600;
@@ -263,7 +274,7 @@ Test(verdict_restore_report, past_a_broken_backup_the_command_names_the_one_that
 Test(verdict_restore_report, past_a_foreign_timeline_the_command_names_productions_own)
 {
     story.foreign = 1;
-    cr_expect(strstr(item(REPORT_STEP, 0)->command, " restore --target-timeline=3"));
+    cr_expect(strstr(item(REPORT_STEP, 2)->command, " restore --target-timeline=3"));
 }
 
 Test(verdict_restore_report, the_time_line_has_backups_window_moment_and_drill)
