@@ -153,6 +153,18 @@ def test_a_server_of_a_mount_that_is_gone_is_one_page(stage, tmp_path):
     stage.conclude(tmp_path, "the server of repository 1's hard mount is gone", [NOT_RESPONDING], silenced)
 
 
+def test_the_doctor_ends_in_time_and_names_the_mount_that_stands_still(stage):
+    bed = stage.bed
+    program, file = bed.place.copy_program(PROGRAM), bed.place.path("exporter-played.yml")
+    words = [program, f"--config.file={file}", "doctor", "--timeout=20s"]
+    with standing_still(bed):
+        begun_at = time.monotonic()
+        seen = bed.place.run(words, check=False, timeout=60)
+        took = time.monotonic() - begun_at
+    assert took < 25 and seen.returncode == 2
+    assert "does NOT respond" in seen.stdout.partition("FAILED\n")[2].splitlines()[0]
+
+
 def test_a_mount_that_hangs_and_a_store_that_refuses_is_a_page_and_a_ticket(stage, tmp_path):
     stage.begin(is_mounted)
     rejected, unknown_2 = ("S3CredentialsRejected", "2"), ("PgBackRestRestorabilityUnknown", "2")
