@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/un.h>
@@ -35,6 +37,29 @@ static char *join(const char *folder, const char *name)
     struct strbuf path = {0};
     strbuf_printf(&path, "%s/%s", folder, name);
     return strbuf_steal(&path);
+}
+
+/* ---- in use ---- */
+
+/*
+ * Lock the folder until the descriptor is closed: no drill deletes another's, and that of one which
+ * was killed is free. -1 with *ret_in_use: somebody holds it. Where folders cannot be locked (NFS)
+ * it is taken to be free.
+ */
+static int hold(const char *path, bool *ret_in_use)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    *ret_in_use = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (!*ret_in_use)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static void let_go(int held)
+{
+    if (held >= 0)
+        close(held);
 }
 
 /* ---- deleting ---- */
@@ -109,11 +134,14 @@ static bool clear_entry(const char *base, const char *name, struct err *err)
     char *path = join(base, name);
     if (!path)
         return err_memory(err);
+    bool in_use = true;
     bool cleared = true;
-    if (is_ours(path)) {
+    int held = is_ours(path) ? hold(path, &in_use) : -1;
+    if (!in_use) {
         end_server(path);
         cleared = delete_tree(path, err);
     }
+    let_go(held);
     free(path);
     return cleared;
 }
@@ -149,6 +177,8 @@ bool drill_scratch_clear(const char *base, const char *prefix, struct err *err)
 
 static void release(struct drill_scratch *scratch)
 {
+    if (scratch->path)
+        let_go(scratch->held);
     free(scratch->path);
     free(scratch->data);
     free(scratch->tablespaces);
@@ -220,8 +250,11 @@ static bool make_root(const char *base, const char *prefix, struct drill_scratch
     scratch->path = strbuf_steal(&template);
     if (!scratch->path)
         return err_memory(err);
-    if (mkdtemp(scratch->path))
+    if (mkdtemp(scratch->path)) {
+        bool in_use;
+        scratch->held = hold(scratch->path, &in_use);
         return true;
+    }
     err_system(err, errno, "cannot make a folder in %s", base);
     free(scratch->path);
     scratch->path = NULL;

@@ -17,6 +17,7 @@
 /* All paths are absolute and owned; all-zero: there is none. */
 struct drill_scratch {
     char *path;
+    int held; /* keeps other drills from deleting it */
     char *data, *tablespaces, *lock, *spool, *socket; /* folders in it */
     char *log;                                        /* what all children said */
 };
@@ -26,7 +27,8 @@ char *drill_scratch_prefix(const char *stanza, int64_t repo_key) MUST_USE;
 
 /*
  * Delete what earlier drills of that prefix left in `base`, ending a server that still runs there.
- * The caller holds the record's lock, so none of it is in use. ERR_SYSTEM names what cannot be
+ * What a drill still uses stays: one with another state directory, or of a stanza whose name begins
+ * alike. ERR_SYSTEM names what cannot be
  * deleted; ERR_CONFIG: another account could rename what is in `base`. Blocks as the local file
  * system does, and up to 10 s for the server.
  */

@@ -36,6 +36,15 @@ static struct drill_scratch make(void)
     return scratch;
 }
 
+/* That of a drill that was killed. */
+static struct drill_scratch make_left(void)
+{
+    struct drill_scratch left = make();
+    close(left.held);
+    left.held = -1;
+    return left;
+}
+
 static void touch(const char *folder, const char *name)
 {
     char path[512];
@@ -87,7 +96,7 @@ Test(drill_scratch, what_an_earlier_drill_left_is_cleared_and_nothing_else)
 {
     struct err err = {0};
     char other[512];
-    struct drill_scratch left = make();
+    struct drill_scratch left = make_left();
     touch(left.data, "file");
     snprintf(other, sizeof other, "%s/drill-main.repo1-abcdef", base);
     cr_assert(mkdir(other, 0700) == 0);
@@ -96,6 +105,15 @@ Test(drill_scratch, what_an_earlier_drill_left_is_cleared_and_nothing_else)
     cr_expect(is_there(other));
     rmdir(other);
     drill_scratch_remove(&left);
+}
+
+Test(drill_scratch, what_another_drill_uses_is_left_alone)
+{
+    struct err err = {0};
+    struct drill_scratch used = make();
+    cr_assert(drill_scratch_clear(base, "drill-main.repo2-", &err), "%s", err.text);
+    cr_expect(is_there(used.data));
+    drill_scratch_remove(&used);
 }
 
 Test(drill_scratch, a_link_of_that_name_is_left_alone)
@@ -137,7 +155,7 @@ static pid_t serve_in(const char *data)
 Test(drill_scratch, a_server_that_still_runs_in_a_leftover_is_ended)
 {
     struct err err = {0};
-    struct drill_scratch left = make();
+    struct drill_scratch left = make_left();
     signal(SIGCHLD, SIG_IGN); /* reaped at once: as a stranger's child would be */
     pid_t pid = serve_in(left.data);
     cr_assert(drill_scratch_clear(base, "drill-main.repo2-", &err), "%s", err.text);
@@ -150,7 +168,7 @@ Test(drill_scratch, a_process_that_works_elsewhere_is_not_ended)
 {
     struct err err = {0};
     char from[512], to[512];
-    struct drill_scratch left = make();
+    struct drill_scratch left = make_left();
     signal(SIGCHLD, SIG_IGN);
     pid_t pid = serve_in(outside);
     snprintf(from, sizeof from, "%s/postmaster.pid", outside);
