@@ -17,7 +17,7 @@
 /* All paths are absolute and owned; all-zero: there is none. */
 struct drill_scratch {
     char *path;
-    int held; /* keeps other drills from deleting it */
+    int held;                                         /* keeps other drills from deleting it */
     char *data, *tablespaces, *lock, *spool, *socket; /* folders in it */
     char *log;                                        /* what all children said */
 };
