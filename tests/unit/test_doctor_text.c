@@ -4,20 +4,19 @@
 #include <string.h>
 
 #include "exporter/base/attrs.h"
-
-#define NOW 1795379400.0 /* 2026-11-22 20:30:00 UTC */
+#include "tests/unit/page_fixture.h"
 
 static struct report *report;
 static struct strbuf out;
 
 static void begin(void)
 {
-    report = report_new();
+    report = new_report();
 }
 
 static void end(void)
 {
-    report_free(report);
+    free_reports();
     strbuf_done(&out);
 }
 
@@ -25,15 +24,7 @@ TestSuite(doctor_text, .init = begin, .fini = end);
 
 static struct page_target target_of(const char *group)
 {
-    return (struct page_target){.group = group,
-                                .collector = "wal",
-                                .target = "main/repo1",
-                                .has_run = true,
-                                .current = true,
-                                .outcome = RUN_OK,
-                                .error = "",
-                                .started_at = NOW - 5,
-                                .report = report};
+    return target_that_ran(group, "wal", "main/repo1", report);
 }
 
 static struct page page_of(const struct page_target *targets, size_t count)

@@ -7,30 +7,10 @@
 #include <criterion/criterion.h>
 
 #include "exporter/base/attrs.h"
+#include "tests/unit/page_fixture.h"
 
-#define NOW  1795379400.0 /* 2026-11-22 20:30:00 UTC */
 #define HOUR 3600.0
 #define DAY  86400.0
-
-/* Reports, freed when their test's process ends by the suite's fini. */
-
-static struct report *made[16];
-static size_t made_count;
-
-static struct report *new_report(void)
-{
-    cr_assert(made_count < COUNT_OF(made));
-    made[made_count] = report_new();
-    cr_assert_not_null(made[made_count]);
-    return made[made_count++];
-}
-
-static void free_reports(void)
-{
-    for (size_t i = 0; i < made_count; i++)
-        report_free(made[i]);
-    made_count = 0;
-}
 
 static struct report *report_saying(enum grade grade, const char *text)
 {
@@ -42,16 +22,7 @@ static struct report *report_saying(enum grade grade, const char *text)
 static struct page_target sound(const char *collector, const char *name,
                                 const struct report *report)
 {
-    return (struct page_target){.group = "main",
-                                .collector = collector,
-                                .target = name,
-                                .has_run = true,
-                                .current = true,
-                                .outcome = RUN_OK,
-                                .error = "",
-                                .started_at = NOW - 5,
-                                .duration_s = 0.032,
-                                .report = report};
+    return target_that_ran("main", collector, name, report);
 }
 
 static struct page_target down(const char *name, const char *error, const struct report *before)

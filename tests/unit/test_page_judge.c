@@ -3,24 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "exporter/base/attrs.h"
-
-static struct report *made[8];
-static size_t made_count;
-
-static struct report *new_report(void)
-{
-    cr_assert(made_count < COUNT_OF(made));
-    made[made_count] = report_new();
-    cr_assert_not_null(made[made_count]);
-    return made[made_count++];
-}
-
-static void free_reports(void)
-{
-    for (size_t i = 0; i < made_count; i++)
-        report_free(made[i]);
-    made_count = 0;
-}
+#include "tests/unit/page_fixture.h"
 
 static struct report *report_of(enum grade grade)
 {

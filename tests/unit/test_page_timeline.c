@@ -12,36 +12,18 @@
 
 #include "exporter/base/attrs.h"
 #include "exporter/report/when.h"
+#include "tests/unit/page_fixture.h"
 
-#define NOW    1795379400.0 /* 2026-11-22 20:30:00 UTC */
 #define MINUTE 60.0
 #define HOUR   3600.0
 #define DAY    86400.0
-
-static struct report *made[16];
-static size_t made_count;
 
 static void set_clock(void)
 {
     setenv("TZ", "UTC", 1);
 }
 
-static void free_reports(void)
-{
-    for (size_t i = 0; i < made_count; i++)
-        report_free(made[i]);
-    made_count = 0;
-}
-
 TestSuite(page_timeline, .init = set_clock, .fini = free_reports);
-
-static struct report *new_report(void)
-{
-    cr_assert(made_count < COUNT_OF(made));
-    made[made_count] = report_new();
-    cr_assert_not_null(made[made_count]);
-    return made[made_count++];
-}
 
 /* One repository as the collector of restorability speaks of it. */
 struct scene {
@@ -112,24 +94,10 @@ static struct report *restorability(const struct scene *scene)
     return report;
 }
 
-static struct page_target target_of(const char *group, const char *collector, const char *name,
-                                    const struct report *report)
-{
-    return (struct page_target){.group = group,
-                                .collector = collector,
-                                .target = name,
-                                .has_run = true,
-                                .current = true,
-                                .outcome = RUN_OK,
-                                .error = "",
-                                .started_at = NOW - 5,
-                                .duration_s = 0.032,
-                                .report = report};
-}
-
 static struct page_target leader(const char *name, const struct scene *scene)
 {
-    struct page_target target = target_of("main", "restorability", name, restorability(scene));
+    struct page_target target =
+        target_that_ran("main", "restorability", name, restorability(scene));
     target.leads = true;
     return target;
 }
@@ -139,7 +107,7 @@ static struct page_target simple(const char *group, const char *collector, const
 {
     struct report *report = new_report();
     report_verdict(report, NULL, grade, "%s", verdict);
-    return target_of(group, collector, name, report);
+    return target_that_ran(group, collector, name, report);
 }
 
 static struct page example(const struct page_target *targets, size_t target_count)

@@ -5,7 +5,8 @@
 
 #include <criterion/criterion.h>
 
-#define NOW  1795379400.0 /* 2026-11-22 20:30:00 UTC */
+#include "tests/unit/page_fixture.h"
+
 #define HOUR 3600.0
 
 static struct report *report;
@@ -13,12 +14,12 @@ static struct strbuf out;
 
 static void begin(void)
 {
-    report = report_new();
+    report = new_report();
 }
 
 static void end(void)
 {
-    report_free(report);
+    free_reports();
     strbuf_done(&out);
 }
 
