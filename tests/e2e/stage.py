@@ -145,14 +145,25 @@ class Stage:
 
     def conclude(self, folder, fault, heard=(), muted=()):
         """What was recorded makes these fire and these be heard, as docs/alerts.md says of the fault."""
+        self.conclude_all(folder, (fault, heard, muted))
+
+    def conclude_all(self, folder, *faults):
+        """The same of several faults, of which one became the next: (its row, heard, muted) of each."""
+        told = {alert for _, heard, muted in faults for alert in (*heard, *muted)}
+        assert told == self.recording.expected()
+        for fault, heard, muted in faults:
+            self.expect_row(fault, heard, muted)
+        self.recording.check(folder)
+        for _, heard, muted in faults:
+            self.expect_heard(heard, *muted)
+
+    def expect_row(self, fault, heard, muted):
+        """docs/alerts.md says this of the fault, and when each was to fire first."""
         row = faults_told.rows()[fault]
         assert (set(row.heard), row.muted) == (set(heard), set(muted))
-        assert {*heard, *muted} == self.recording.expected()
         for alert, (severity, minutes) in row.heard.items():
             assert severity == SEVERITIES[alert[0]]
             self.recording.expect_first(alert, minutes)
-        self.recording.check(folder)
-        self.expect_heard(heard, *muted)
 
     def expect_heard(self, heard, *muted):
         """Of these, which all fire, Alertmanager silences the second kind and none of the first."""

@@ -22,6 +22,7 @@ DOWN = ("PostgresUnreachable", "")
 UNREACHABLE = ("PgBackRestRepoUnreachable", "1")
 UNKNOWN = ("PgBackRestRestorabilityUnknown", "1")
 WAL_MISSING = ("PgBackRestWalMissing", "1")
+WAL_MISSING_OLDER = ("PgBackRestWalMissingOlder", "1")
 RECOVERY_POINT = ("PgBackRestRecoveryPointTooOld", "1")
 LOOKED = "pgbackup_collector_last_success_timestamp_seconds"
 LIMIT = 20  # segments
@@ -145,11 +146,16 @@ def test_a_repository_away_until_its_wal_is_dropped_pages_until_a_backup(stage, 
         stage.bed.pgbackrest.backup("incr", repo)
     stage.archive()
     is_seen = lambda now: is_mended(now) and stage.is_quiet(now)  # noqa: E731
-    stage.tell("backed up", is_seen, 70, ("PgBackRestWalMissingOlder", "1"))
+    stage.tell("backed up", is_seen, 70, WAL_MISSING_OLDER)
     gone = "repository 1 is gone while WAL is written, and the queue fills"
-    stage.conclude(tmp_path, gone, [FAILING, QUEUE_FILLING], [STALLED, UNREACHABLE])
-    back = "the same, and it is back after WAL was dropped"
-    stage.conclude(tmp_path, back, [WAL_DROPPED], [WAL_MISSING, RECOVERY_POINT])
+    dropped = "the same, and what waits is dropped, so that archiving fails no longer"
+    back = "the same, and it is back after WAL was dropped; a backup 25 minutes later"
+    stage.conclude_all(
+        tmp_path,
+        (gone, [FAILING, QUEUE_FILLING], [STALLED, UNREACHABLE]),
+        (dropped, [WAL_DROPPED, UNREACHABLE], [UNKNOWN]),
+        (back, [WAL_DROPPED, WAL_MISSING_OLDER], [WAL_MISSING, RECOVERY_POINT]),
+    )
 
 
 # ---- The disk of pg_wal ----
@@ -212,9 +218,16 @@ def test_a_disk_of_pg_wal_that_is_full_stops_the_server(request, tmp_path):
         stage.begin()
         with away(bed, bed.pgbackrest.repo1):
             write_until_it_stops(stage)
-            stage.tell("stopped", looked_again(is_down), 20, DISK_FILLING, DOWN, UNREACHABLE, UNKNOWN)
+            stopped = [DISK_FILLING, DOWN, UNREACHABLE]
+            stage.tell("stopped", looked_again(is_down), 3, FAILING, STALLED, *stopped)
+            stage.tell("a quarter of an hour later", is_down, 17, UNKNOWN, *stopped)
         disk.grow("1g")
         bed.postgres.restart()
         stage.mend(30)
     full = "repository 1 is gone and the disk of `pg_wal` fills until the server stops"
-    stage.conclude(tmp_path, full, [FAILING, DISK_FILLING, DOWN], [STALLED, UNREACHABLE])
+    later = "the same, a quarter of an hour later"
+    stage.conclude_all(
+        tmp_path,
+        (full, [FAILING, DISK_FILLING, DOWN], [STALLED, UNREACHABLE]),
+        (later, [UNREACHABLE, DISK_FILLING, DOWN], [UNKNOWN]),
+    )
