@@ -90,8 +90,9 @@ static const struct metric_desc metrics[METRIC_COUNT] = {
     [ENABLED] =
         {
             .name = "pg_archiver_enabled",
-            .help = "Whether archive_mode is on or always and there is a command or library to do "
-                    "it; not said of a standby that leaves it to its primary.",
+            .help =
+                "Whether archive_mode is on or always: WAL is kept until it is archived; not said "
+                "of a standby that leaves it to its primary.",
             .type = METRIC_GAUGE,
             .keeps = STATE,
         },
@@ -338,7 +339,7 @@ static void add_samples(struct sink *sink, const struct archiver_observation *se
     add_time(sink, STATS_RESET, seen->stats_reset_at);
     sink_add(sink, TIMEOUT, seen->archive_timeout_s, NULL);
     if (seen->runs || !seen->in_recovery)
-        sink_add(sink, ENABLED, seen->mode != ARCHIVE_OFF && seen->has_command, NULL);
+        sink_add(sink, ENABLED, seen->mode != ARCHIVE_OFF, NULL);
     if (seen->runs)
         add_progress(sink, seen);
     if (seen->segment_size > 0)

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "collectors/repository.h"
 #include "exporter/base/strbuf.h"
 
 const char *const repository_target_labels[] = {"stanza", "repo_key", NULL};
@@ -40,6 +41,7 @@ static uint64_t hash_repository(const struct settings *settings,
     uint64_t hash = add_hash(UINT64_C(0xcbf29ce484222325), settings->pgbackrest.command);
     hash = add_hash(add_hash(hash, repository->name), repository->storage);
     hash = add_hash(hash, repository->cipher);
+    hash = add_hash(hash, repository_has_continuous_wal(repository) ? "continuous" : "");
     hash = hash_pairs(hash_pairs(hash, &repository->options), &repository->stanza->options);
     if (!own)
         return hash;

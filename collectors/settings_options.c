@@ -112,7 +112,8 @@ static const struct option postgres_rows[] = {
         .required = true,
         .secret = true,
         .offset = offsetof(struct postgres_settings, conninfo),
-        .help = "How to connect: a libpq connection string or URI.",
+        .help = "How to connect: a libpq connection string or URI. It names one server: the "
+                "statistics of two must not become one series.",
     },
     {
         .key = "archive-environment",

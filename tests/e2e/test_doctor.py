@@ -299,7 +299,7 @@ SETUPS = [
     (object_store_refuses, "Object store of repository 2 (r2): cannot be used: a permission is missing"),
     (object_store_down, "Object store of repository 2 (r2): cannot be used: the connection was refused"),
     (backup_without_its_wal, "Restore from repository 2 (r2): the newest backup is NOT restorable"),
-    (gap_behind_the_newest_backup, "WAL segments are missing behind the newest backup"),
+    (gap_behind_the_newest_backup, "1 WAL segment is missing behind the newest backup"),
     (repository_not_mounted, "NOT mounted: nothing is mounted on "),
 ]
 # Only looks on: what it says next is for a person.

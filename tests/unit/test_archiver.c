@@ -352,7 +352,7 @@ Test(archiver_server, archiving_without_a_command_is_said)
     start("on", "");
     struct collection found CLEANUP(collection_done);
     collect_from(server.conninfo, &found);
-    assert_sample(&found, "pg_archiver_enabled{stanza=\"main\"}", 0);
+    assert_sample(&found, "pg_archiver_enabled{stanza=\"main\"}", 1);
     cr_assert(!found.seen->has_command);
     assert_verdict(found.report, GRADE_FAILED, "no archive_command");
 }

@@ -330,6 +330,21 @@ Test(backups, a_changed_option_or_secret_makes_another_target_without_showing_it
     place_done(&place);
 }
 
+Test(backups, another_word_on_continuous_wal_makes_another_target)
+{
+    struct place place;
+    struct target_list later = {0};
+    struct err err;
+    place_init(&place, 1, "posix");
+    place.own.continuous_wal = YES;
+    place_open(&place);
+    place.own.continuous_wal = NO;
+    cr_assert(collector_backups.targets(&place.settings, &later, &err));
+    cr_expect_not(target_is_same(&place.targets.items[0], &later.items[0]));
+    target_list_done(&later);
+    place_done(&place);
+}
+
 Test(backups, a_changed_objective_makes_another_target)
 {
     struct place place;

@@ -68,6 +68,16 @@ def test_an_archive_command_that_hangs_pages_once(stage, tmp_path):
     stage.conclude(tmp_path, "`archive_command` hangs", [STALLED], [RECOVERY_POINT])
 
 
+def test_an_archive_command_that_is_empty_pages_once(stage, tmp_path):
+    stage.begin()
+    with archive_command(stage, ""):
+        stage.write(5)
+        is_seen = lambda now: is_behind(now) and now.value("pg_archiver_enabled") == 1  # noqa: E731
+        stage.tell("empty", is_seen, 40, STALLED, RECOVERY_POINT)
+    stage.mend()
+    stage.conclude(tmp_path, "`archive_command` is empty", [STALLED], [RECOVERY_POINT])
+
+
 @contextmanager
 def key_forgotten(bed):
     sound = put_repo2_into_pgbackrest_conf(bed, s3_key=None)
